@@ -1,0 +1,1 @@
+"""Whisp: a self-hosted, end-to-end encrypted messenger that works like a phone call."""
