@@ -145,7 +145,7 @@ class DiscoverRequest(Struct, rename="camel", frozen=True):
     """Look up an exact username."""
 
     username: _Name
-    fvc: Annotated[str, Meta(max_length=64)] | None | UnsetType = UNSET
+    fvc: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
 
 
 class DiscoverOutcome(Struct, rename="camel", frozen=True, omit_defaults=True):
@@ -159,7 +159,7 @@ class PreKeyBundlesRequest(Struct, rename="camel", frozen=True):
     """Ask for the pre-key bundles of all online devices of a username."""
 
     username: _Name
-    fvc: Annotated[str, Meta(max_length=64)] | None | UnsetType = UNSET
+    fvc: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
 
 
 class PreKeyBundles(Struct, rename="camel", frozen=True, omit_defaults=True):
@@ -178,7 +178,7 @@ class SessionRequest(Struct, rename="camel", frozen=True):
         list[Annotated[bytes, Meta(max_length=MAX_SIGNAL_BYTES)]],
         Meta(min_length=1, max_length=MAX_ACTIVE_DEVICES),
     ]
-    fvc: Annotated[str, Meta(max_length=64)] | None | UnsetType = UNSET
+    fvc: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
 
 
 class SessionOutcome(Struct, rename="camel", frozen=True):

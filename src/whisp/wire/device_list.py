@@ -83,7 +83,7 @@ class DeviceList:
         )
         signature = reader.take(SIGNATURE_BYTES)
         reader.finish()
-        named = [entry.device for entry in (*active, *revoked)]
+        named = [entry.device for entry in active] + [entry.device for entry in revoked]
         if version == 0 or len(set(named)) != len(named):
             raise MalformedError("a device list that names a device twice or has version 0")
         return cls(account, version, previous, issued, expires, active, revoked, signature)

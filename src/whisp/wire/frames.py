@@ -72,7 +72,10 @@ class LineState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Client to server, the first frame within 5 s: who I am and what I speak. The token stays out of URLs."""
+    """Client to server, the first frame within 5 s: who I am and what I speak.
+
+    The token travels here so that it stays out of URLs.
+    """
 
     TYPE: ClassVar = FrameType.HELLO
     version: Version
@@ -114,7 +117,7 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class PreKeys:
-    """Client to server: replaces all pre-key records this device advertises. One signed, then one-time ones."""
+    """Client to server: replaces all pre-keys this device advertises; one signed, then one-time records."""
 
     TYPE: ClassVar = FrameType.PRE_KEYS
     records: tuple[bytes, ...]
@@ -225,10 +228,8 @@ class LineStatus:
     @classmethod
     def read(cls, reader: Reader) -> "LineStatus":
         """Take the fields after the type byte."""
-        call_id, device, state = CallId(reader.take(16)), DeviceId(reader.take(16)), reader.u8()
-        if state not in LineState:
-            raise MalformedError("an unknown line state")
-        return cls(call_id, device, LineState(state))
+        call_id, device, state = CallId(reader.take(16)), DeviceId(reader.take(16)), reader.enum(LineState)
+        return cls(call_id, device, state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,12 +283,14 @@ _SERVER_FRAMES: Final[dict[int, Any]] = {
 
 def decode_client_frame(encoded: bytes) -> ClientFrame:
     """Parse what a client may send. Raises MalformedError."""
-    return _decode(encoded, _CLIENT_FRAMES)
+    frame: ClientFrame = _decode(encoded, _CLIENT_FRAMES)
+    return frame
 
 
 def decode_server_frame(encoded: bytes) -> ServerFrame:
     """Parse what the server may send. Raises MalformedError."""
-    return _decode(encoded, _SERVER_FRAMES)
+    frame: ServerFrame = _decode(encoded, _SERVER_FRAMES)
+    return frame
 
 
 def _decode(encoded: bytes, codecs: dict[int, Any]) -> Any:

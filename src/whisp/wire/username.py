@@ -12,7 +12,7 @@ _LEGAL = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,30})[a-z0-9]", re.ASCII)
 _UPPER_TO_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 RESERVED: Final = frozenset(
-    [
+    {
         "abuse",
         "admin",
         "administrator",
@@ -40,7 +40,7 @@ RESERVED: Final = frozenset(
         "webmaster",
         "whisp",
         "you",
-    ]
+    }
 )
 """Names no one may claim, because others would take them for the host's own."""
 
