@@ -1,0 +1,1 @@
+"""The SDK: private modules, made public by `whisp`."""

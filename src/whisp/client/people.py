@@ -1,0 +1,40 @@
+"""Who one talks to: members of a conversation, pinned contacts, and the number two people compare."""
+
+from dataclasses import dataclass
+
+from whisp.wire.ids import AccountId, DeviceId, Username
+
+__all__ = ["Contact", "Member", "SafetyNumber"]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One device of one account in a conversation."""
+
+    username: Username
+    account: AccountId
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """An account pinned in the vault at first contact, under the name it then had."""
+
+    username: Username
+    account: AccountId
+    verified: bool
+    """Someone compared safety numbers and said they match."""
+    added: int
+    """Unix seconds."""
+    changed_to: AccountId | None = None
+    """A different key the server has shown for this name; None while there is no quarrel."""
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyNumber:
+    """Sixty digits both sides see alike, and the bytes of their QR form."""
+
+    digits: str
+    """Twelve groups of five digits, joined by spaces."""
+    qr: bytes
+    """What this side shows; the other side scans it."""
