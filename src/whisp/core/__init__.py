@@ -1,1 +1,1 @@
-"""The sans-I/O protocol: bytes, `now` and keys in; bytes and events out. No socket, no clock, no log."""
+"""The protocol without I/O: bytes, keys and `now` in; values out, or an error that says whose fault it is."""
