@@ -28,6 +28,7 @@ WhispError
 │   │   ├── WrongPassphraseError
 │   │   ├── DamagedVaultError
 │   │   ├── VaultExistsError
+│   │   ├── VaultInUseError
 │   │   └── VaultMissingError
 │   ├── FileTransferError
 │   ├── LockedError               the client was locked, or panicked; open it again
@@ -72,6 +73,7 @@ __all__ = [
     "UsernameTakenError",
     "VaultError",
     "VaultExistsError",
+    "VaultInUseError",
     "VaultMissingError",
     "VersionMismatchError",
     "WrongPassphraseError",
@@ -312,6 +314,12 @@ class VaultExistsError(VaultError):
     """A vault is already there and is never overwritten."""
 
     sentence = "There is already a vault at this place."
+
+
+class VaultInUseError(VaultError):
+    """Another process has this vault open."""
+
+    sentence = "Whisp already runs with this vault."
 
 
 class VaultMissingError(VaultError):
