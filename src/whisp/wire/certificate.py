@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Final
 
 from whisp.wire.encoding import Reader, u8, u64
-from whisp.wire.errors import MalformedError, VerificationError
+from whisp.wire.errors import ExpiredError, MalformedError, NotYetValidError, VerificationError
 from whisp.wire.ids import AccountId, DeviceId
 from whisp.wire.limits import MAX_CLOCK_ERROR_SECONDS
 from whisp.wire.signing import SIGNATURE_BYTES, verify
@@ -81,12 +81,15 @@ class Certificate:
         """Check signature and validity period at `now` (Unix seconds, ±300 s of clock error allowed).
 
         Raises:
-            VerificationError: forged, not yet valid, expired, or valid for more than a year.
+            ForgedError: the signature does not hold.
+            NotYetValidError: it is of the future.
+            ExpiredError: its time is over.
+            VerificationError: it claims no time, or more than a year.
         """
         verify(self.account, CERTIFICATE_LABEL, self.to_be_signed(), self.signature)
         if not 0 < self.expires - self.created <= MAX_CERTIFICATE_SECONDS:
             raise VerificationError("the certificate's validity period is not allowed")
         if now < self.created - MAX_CLOCK_ERROR_SECONDS:
-            raise VerificationError("the certificate is not valid yet; check the clock")
+            raise NotYetValidError("the certificate is not valid yet; check the clock")
         if now > self.expires + MAX_CLOCK_ERROR_SECONDS:
-            raise VerificationError("the certificate has expired")
+            raise ExpiredError("the certificate has expired")

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Final
 
 from whisp.wire.encoding import Reader, u8, u32, u64
-from whisp.wire.errors import MalformedError, VerificationError
+from whisp.wire.errors import ExpiredError, MalformedError, NotYetValidError, VerificationError
 from whisp.wire.ids import AccountId, DeviceId
 from whisp.wire.limits import MAX_ACTIVE_DEVICES, MAX_CLOCK_ERROR_SECONDS, MAX_REVOKED_DEVICES
 from whisp.wire.signing import SIGNATURE_BYTES, verify
@@ -86,6 +86,8 @@ class DeviceList:
         named = [entry.device for entry in active] + [entry.device for entry in revoked]
         if version == 0 or len(set(named)) != len(named):
             raise MalformedError("a device list that names a device twice or has version 0")
+        if (version == 1) != (previous == FIRST_PREVIOUS):
+            raise MalformedError("only the first device list names no list before it")
         return cls(account, version, previous, issued, expires, active, revoked, signature)
 
     def to_be_signed(self) -> bytes:
@@ -123,12 +125,15 @@ class DeviceList:
         Versions are compared by whoever remembers them: `whisp.core.identity` and the server's store.
 
         Raises:
-            VerificationError: forged, not yet valid, expired, or valid for more than seven days.
+            ForgedError: the signature does not hold.
+            NotYetValidError: it is of the future.
+            ExpiredError: its time is over.
+            VerificationError: it claims no time, or more than seven days.
         """
         verify(self.account, DEVICE_LIST_LABEL, self.to_be_signed(), self.signature)
         if not 0 < self.expires - self.issued <= MAX_DEVICE_LIST_SECONDS:
             raise VerificationError("the device list's validity period is not allowed")
         if now < self.issued - MAX_CLOCK_ERROR_SECONDS:
-            raise VerificationError("the device list is not valid yet; check the clock")
+            raise NotYetValidError("the device list is not valid yet; check the clock")
         if now > self.expires + MAX_CLOCK_ERROR_SECONDS:
-            raise VerificationError("the device list has expired")
+            raise ExpiredError("the device list has expired")

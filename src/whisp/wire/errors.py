@@ -5,11 +5,17 @@ WhispError
 └── RemoteProtocolError      the other side sent something the protocol does not allow
     ├── MalformedError       bytes that are not a value of the layout they claim
     └── VerificationError    a well-formed value whose signature, time or binding is wrong
+        ├── ForgedError      its signature does not hold
+        ├── NotYetValidError its time has not come: one of two clocks is wrong
+        └── ExpiredError     its time is over
 """
 
 __all__ = [
+    "ExpiredError",
+    "ForgedError",
     "LocalProtocolError",
     "MalformedError",
+    "NotYetValidError",
     "RemoteProtocolError",
     "VerificationError",
     "WhispError",
@@ -34,3 +40,15 @@ class MalformedError(RemoteProtocolError):
 
 class VerificationError(RemoteProtocolError):
     """A signature, a hash, a validity period or a binding does not hold."""
+
+
+class ForgedError(VerificationError):
+    """A signature does not hold."""
+
+
+class NotYetValidError(VerificationError):
+    """A validity period starts later than any honest clock error explains."""
+
+
+class ExpiredError(VerificationError):
+    """A validity period is over, clock error allowed for."""

@@ -190,7 +190,10 @@ class Ring:
         """Take the fields after the type byte."""
         device, name, offer = DeviceId(reader.take(16)), reader.lp16(32), reader.rest()
         _require_signal_size(offer)
-        return cls(device, canonical(name.decode("ascii", "replace")), offer)
+        username = canonical(name.decode("ascii", "replace"))
+        if username.encode("ascii") != name:
+            raise MalformedError("a username that is not in its canonical form")
+        return cls(device, username, offer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Final
 from whisp.wire.certificate import CERTIFICATE_BYTES, Certificate
 from whisp.wire.device_list import MAX_DEVICE_LIST_BYTES, DeviceList
 from whisp.wire.encoding import Reader, lp16, u8, u16, u64
-from whisp.wire.errors import MalformedError, VerificationError
+from whisp.wire.errors import ExpiredError, MalformedError, NotYetValidError, VerificationError
 from whisp.wire.ids import DeviceId, PreKeyId
 from whisp.wire.limits import MAX_CLOCK_ERROR_SECONDS
 from whisp.wire.signing import SIGNATURE_BYTES, verify
@@ -100,15 +100,18 @@ class PreKeyRecord:
         """Check the device's signature and the validity period at `now` (Unix seconds, ±300 s allowed).
 
         Raises:
-            VerificationError: forged, not yet valid, expired, or valid for more than an hour.
+            ForgedError: the signature does not hold.
+            NotYetValidError: it is of the future.
+            ExpiredError: its time is over.
+            VerificationError: it claims no time, or more than an hour.
         """
         verify(signing_key, PRE_KEY_LABELS[self.kind], self.to_be_signed(), self.signature)
         if not 0 < self.expires - self.created <= MAX_PRE_KEY_SECONDS:
             raise VerificationError("the pre-key's validity period is not allowed")
         if now < self.created - MAX_CLOCK_ERROR_SECONDS:
-            raise VerificationError("the pre-key is not valid yet; check the clock")
+            raise NotYetValidError("the pre-key is not valid yet; check the clock")
         if now > self.expires + MAX_CLOCK_ERROR_SECONDS:
-            raise VerificationError("the pre-key has expired")
+            raise ExpiredError("the pre-key has expired; check the clock")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from whisp.wire.encoding import tag
-from whisp.wire.errors import MalformedError, VerificationError
+from whisp.wire.errors import ForgedError, MalformedError
 
 __all__ = ["SIGNATURE_BYTES", "sign", "verify"]
 
@@ -21,11 +21,11 @@ def verify(public_key: bytes, label: str, message: bytes, signature: bytes) -> N
 
     Raises:
         MalformedError: `public_key` is not 32 bytes that name a curve point.
-        VerificationError: the signature does not hold.
+        ForgedError: the signature does not hold.
     """
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, tag(label) + message)
     except InvalidSignature:
-        raise VerificationError(f"the {label} signature does not hold") from None
+        raise ForgedError(f"the {label} signature does not hold") from None
     except ValueError:
         raise MalformedError("not an Ed25519 public key") from None
