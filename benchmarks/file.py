@@ -1,0 +1,207 @@
+"""`./bench file`: whole commands that move one file, against magic-wormhole in the same run.
+
+Both sides start two new processes on this machine, move the file and exit. A Whisp peer also makes an
+account and a call; wormhole agrees on a code through its own local mailbox. Direct is a TCP connection
+between the two, relayed goes through each project's own relay.
+"""
+
+import os
+import secrets
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from whisp.testing import running_server_process
+
+from benchmarks.figures import Figure
+
+__all__ = ["run"]
+
+_MIB: Final = 1024 * 1024
+_WORMHOLE: Final = (
+    "magic-wormhole==0.24.0",
+    "magic-wormhole-mailbox-server==0.8.0",
+    "magic-wormhole-transit-relay==0.5.0",
+)
+_CACHE: Final = Path(__file__).resolve().parent.parent / ".venv" / "bench-wormhole"
+_CONTESTANTS: Final = ("direct", "wormhole", "relayed", "wormhole_relayed")
+_COMMAND_SECONDS: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    seconds: float
+    peak_mib: float
+
+
+def run(quick: bool) -> list[Figure]:
+    """Move 512 MiB (quick: 256 MiB) both ways of travel, four contestants in turn; report median ratios."""
+    size, rounds = (256 * _MIB, 2) if quick else (512 * _MIB, 3)
+    times: dict[str, list[_Run]] = {
+        name: [] for name in ("direct", "wormhole", "relayed", "wormhole_relayed")
+    }
+    with tempfile.TemporaryDirectory(prefix="whisp-bench-") as folder:
+        scratch = Path(folder)
+        source = scratch / "payload.bin"
+        _write_random(source, size)
+        with running_server_process() as server, _wormhole_servers(scratch) as wormhole:
+            contestants: dict[str, Callable[[Path], _Run]] = {
+                "direct": lambda out: _whisp(server.origin, source, out, direct=True),
+                "wormhole": lambda out: _wormhole(wormhole, mailbox, transit, source, out, direct=True),
+                "relayed": lambda out: _whisp(server.origin, source, out, direct=False),
+                "wormhole_relayed": lambda out: _wormhole(
+                    wormhole, mailbox, transit, source, out, direct=False
+                ),
+            }
+            for number in range(rounds):
+                for name, contestant in contestants.items():
+                    out = scratch / f"{name}-{number}"
+                    out.mkdir()
+                    times[name].append(contestant(out))
+                    _check(source, out)
+    peak = max(each.peak_mib for name in ("direct", "relayed") for each in times[name])
+    return [
+        Figure("direct_vs_wormhole", _ratio(times["wormhole"], times["direct"]), "times as fast", 3),
+        Figure(
+            "relayed_vs_wormhole", _ratio(times["wormhole_relayed"], times["relayed"]), "times as fast", 2
+        ),
+        Figure("peak_mib", peak, "MiB a side", 96, "at most"),
+        *(
+            Figure(f"{name}_mb_per_s", size / 1e6 / statistics.median(each.seconds for each in runs), "MB/s")
+            for name, runs in times.items()
+        ),
+    ]
+
+
+def _ratio(slower: list[_Run], faster: list[_Run]) -> float:
+    return statistics.median(a.seconds / b.seconds for a, b in zip(slower, faster, strict=True))
+
+
+def _whisp(origin: str, source: Path, out: Path, *, direct: bool) -> _Run:
+    flags = ["--direct"] if direct else []
+    sender, receiver = (f"bench-{secrets.token_hex(6)}" for _ in range(2))
+    peer = [sys.executable, "-m", "benchmarks.file_peer"]
+    return _pair(
+        [*peer, "receive", origin, receiver, str(out), *flags],
+        [*peer, "send", origin, sender, receiver, str(source), *flags],
+        Path.cwd(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wormhole:
+    """magic-wormhole with the addresses of its own two servers."""
+
+    binaries: Path
+    mailbox: str
+    transit: str
+
+    def move(self, source: Path, out: Path, *, direct: bool) -> _Run:
+        common = [str(self.binaries / "wormhole"), "--relay-url", self.mailbox]
+        common += ["--transit-helper", self.transit]
+        listen = [] if direct else ["--no-listen"]
+        code = f"{secrets.randbelow(9000) + 1000}-{secrets.token_hex(4)}"
+        target = str(out / source.name)
+        return _pair(
+            [*common, "receive", *listen, "--hide-progress", "--accept-file", "-o", target, code],
+            [*common, "send", *listen, "--hide-progress", "--no-qr", "--code", code, str(source)],
+            out,
+        )
+
+
+def _pair(receive: list[str], send: list[str], folder: Path) -> _Run:
+    """Start both commands together; time until both are done, and the larger peak memory of the two."""
+    started = time.perf_counter()
+    processes = [
+        subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        for command in (receive, send)
+    ]
+    peaks = []
+    try:
+        for process in processes:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                raise RuntimeError(f"a bench command failed with {process.returncode}")
+            peaks.append(usage.ru_maxrss / 1024)
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
+                process.wait(_COMMAND_SECONDS)
+    return _Run(time.perf_counter() - started, max(peaks))
+
+
+def _check(source: Path, out: Path) -> None:
+    arrived = next(out.iterdir())
+    if subprocess.run(["cmp", "--silent", source, arrived], check=False).returncode:
+        raise RuntimeError("a file arrived damaged")
+    arrived.unlink()
+
+
+def _write_random(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        for _ in range(size // _MIB):
+            file.write(os.urandom(_MIB))
+
+
+def _install_wormhole() -> Path:
+    """Install magic-wormhole and its two servers in an environment of their own, once."""
+    if not (_CACHE / "bin" / "wormhole").exists():
+        subprocess.run([sys.executable, "-m", "venv", _CACHE], check=True)
+        subprocess.run([_CACHE / "bin" / "pip", "install", "--quiet", *_WORMHOLE], check=True)
+    return _CACHE / "bin"
+
+
+@contextmanager
+def _wormhole_servers(scratch: Path) -> Iterator[_Wormhole]:
+    binaries = _install_wormhole()
+    mailbox_port, transit_port = _free_port(), _free_port()
+    home = scratch / "wormhole-servers"
+    home.mkdir()
+    twistd = [str(binaries / "twistd"), "--nodaemon", "--logfile", str(home / "log"), "--pidfile"]
+    mailbox = [
+        "wormhole-mailbox",
+        f"--port=tcp:{mailbox_port}:interface=127.0.0.1",
+        f"--channel-db={home / 'channel.db'}",
+        f"--usage-db={home / 'usage.db'}",
+    ]
+    transit = ["transitrelay", f"--port=tcp:{transit_port}:interface=127.0.0.1"]
+    processes = [
+        subprocess.Popen([*twistd, str(home / f"{command[0]}.pid"), *command], cwd=home)
+        for command in (mailbox, transit)
+    ]
+    try:
+        for port in (mailbox_port, transit_port):
+            _wait_for(port)
+        yield _Wormhole(binaries, f"ws://127.0.0.1:{mailbox_port}/v1", f"tcp:127.0.0.1:{transit_port}")
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait(10)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("a wormhole server did not start")
