@@ -55,11 +55,9 @@ def run(quick: bool) -> list[Figure]:
         with running_server_process() as server, _wormhole_servers(scratch) as wormhole:
             contestants: dict[str, Callable[[Path], _Run]] = {
                 "direct": lambda out: _whisp(server.origin, source, out, direct=True),
-                "wormhole": lambda out: _wormhole(wormhole, mailbox, transit, source, out, direct=True),
+                "wormhole": lambda out: wormhole.move(source, out, direct=True),
                 "relayed": lambda out: _whisp(server.origin, source, out, direct=False),
-                "wormhole_relayed": lambda out: _wormhole(
-                    wormhole, mailbox, transit, source, out, direct=False
-                ),
+                "wormhole_relayed": lambda out: wormhole.move(source, out, direct=False),
             }
             for number in range(rounds):
                 for name, contestant in contestants.items():
