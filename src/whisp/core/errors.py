@@ -8,7 +8,9 @@ RemoteProtocolError
 │   ├── StaleDeviceListError      an expired or older device list
 │   ├── ForkedDeviceListError     two lists that cannot both be honest, kept as evidence
 │   └── AccountKeyChangedError    a known name came with another account key
-└── DecryptionError           a message did not open; it changed nothing
+├── DecryptionError           a message did not open; it changed nothing
+│   └── MessageKeyGoneError       its keys were used or are too old: a duplicate or a straggler
+└── RatchetEndedError         a rule of the ratchet was broken past repair; `reason` names which
 """
 
 from enum import StrEnum
@@ -24,6 +26,9 @@ __all__ = [
     "ForkedDeviceListError",
     "HandshakeError",
     "HandshakeReason",
+    "MessageKeyGoneError",
+    "RatchetEnd",
+    "RatchetEndedError",
     "SessionEndedError",
     "StaleDeviceListError",
 ]
@@ -118,3 +123,31 @@ class SessionEndedError(LocalProtocolError):
 
 class DecryptionError(RemoteProtocolError):
     """A message did not open. It changed nothing, and the peer is not told why."""
+
+
+class MessageKeyGoneError(DecryptionError):
+    """A message's keys are gone: it was read before, or came too late. No failure: networks do this."""
+
+    def __init__(self) -> None:
+        super().__init__("the keys of this message are gone")
+
+
+class RatchetEnd(StrEnum):
+    """Why a ratchet ended itself. For our own side only: a peer is never told."""
+
+    PROTOCOL = "protocol"
+    """An authentic message broke the order of the post-quantum exchange."""
+    PQ_STALLED = "pq-stalled"
+    """Messages arrive, but none that would renew the post-quantum keys."""
+    TAMPERED = "tampered"
+    """Too many frames did not open."""
+    EXHAUSTED = "exhausted"
+    """A counter or the epoch ran out."""
+
+
+class RatchetEndedError(RemoteProtocolError):
+    """The ratchet ended and wiped itself; the session cannot go on. `reason` names why."""
+
+    def __init__(self, reason: RatchetEnd) -> None:
+        super().__init__(f"the ratchet ended: {reason}")
+        self.reason = reason

@@ -46,6 +46,8 @@ _ANSWER_FLAG: Final = 0x02
 _OFFER_END: Final = FIXED_HEADER_BYTES + KEM_KEY_BYTES
 _ANSWER_END: Final = FIXED_HEADER_BYTES + KEM_CIPHERTEXT_BYTES
 _NO_KEY: Final = bytes(32)
+_MIN_ENVELOPE_BYTES: Final = FIXED_HEADER_BYTES + SEAL_TAG_BYTES
+_MAX_SEALED_BYTES: Final = MAX_MESSAGE_BYTES + SEAL_TAG_BYTES
 
 _pack = _FIXED.pack
 _unpack_from = _FIXED.unpack_from
@@ -111,7 +113,7 @@ def decode_envelope(frame: bytes) -> Envelope:
             ratchet key of zeros.
     """
     size = len(frame)
-    if not FIXED_HEADER_BYTES + SEAL_TAG_BYTES <= size <= MAX_ENVELOPE_BYTES:
+    if not _MIN_ENVELOPE_BYTES <= size <= MAX_ENVELOPE_BYTES:
         raise MalformedError(f"a message of {size} bytes")
     kind, flags, n, previous_n, ratchet_key, epoch, epoch_n = _unpack_from(frame)
     if kind != MESSAGE_TYPE:
@@ -122,15 +124,16 @@ def decode_envelope(frame: bytes) -> Envelope:
         raise MalformedError("a ratchet key of zeros")
     attachment: Attachment | None = None
     header_end = FIXED_HEADER_BYTES
-    if flags == _OFFER_FLAG:
-        header_end = _OFFER_END
-        attachment = KemOffer(frame[FIXED_HEADER_BYTES:header_end])
-    elif flags == _ANSWER_FLAG:
-        header_end = _ANSWER_END
-        attachment = KemAnswer(frame[FIXED_HEADER_BYTES:header_end])
-    elif flags:
-        raise MalformedError("unknown flags in a message")
-    if not SEAL_TAG_BYTES <= size - header_end <= MAX_MESSAGE_BYTES + SEAL_TAG_BYTES:
+    if flags:
+        if flags == _OFFER_FLAG:
+            header_end = _OFFER_END
+            attachment = KemOffer(frame[FIXED_HEADER_BYTES:header_end])
+        elif flags == _ANSWER_FLAG:
+            header_end = _ANSWER_END
+            attachment = KemAnswer(frame[FIXED_HEADER_BYTES:header_end])
+        else:
+            raise MalformedError("unknown flags in a message")
+    if not SEAL_TAG_BYTES <= size - header_end <= _MAX_SEALED_BYTES:
         raise MalformedError(f"a message of {size} bytes")
     header = MessageHeader(n, previous_n, ratchet_key, epoch, epoch_n, attachment)
     return Envelope(header, frame[:header_end], frame[header_end:])
