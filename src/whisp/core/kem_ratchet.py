@@ -27,7 +27,7 @@ from whisp.core.message_seal import Direction
 from whisp.core.secret_state import SecretState
 from whisp.core.skipped_keys import MessageKey, SkippedKeys
 from whisp.wire.encoding import tag, u32
-from whisp.wire.envelope import COUNTER_LIMIT, Attachment, KemAnswer, KemOffer
+from whisp.wire.envelope import COUNTER_LIMIT, Attachment, KemOffer
 
 __all__ = ["EpochKeys", "EpochStep", "Found", "KemRatchet", "PqRootKey", "derive_epoch"]
 
