@@ -1,0 +1,1 @@
+"""The `whisp` command and the full-screen app. It uses the SDK only, and never the network itself."""

@@ -1,0 +1,1 @@
+"""The commands: each takes a `Session` and values, works, and returns an Exit."""

@@ -1,0 +1,23 @@
+"""`whisp serve` and `whisp demo`: hand over to the rooms that do it."""
+
+from pathlib import Path
+
+from whisp.terminal.exits import Exit
+
+__all__ = ["demo", "serve"]
+
+
+def serve(host: str, port: int, data: Path | None) -> int:
+    """Run the server until it is stopped."""
+    from whisp.server.serve import serve
+
+    serve(host=host, port=port, data=data)
+    return Exit.OK
+
+
+def demo() -> int:
+    """Run the demonstration."""
+    from whisp.demo import main
+
+    main()
+    return Exit.OK
