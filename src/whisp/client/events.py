@@ -34,12 +34,14 @@ __all__ = [
     "KeyChanged",
     "Line",
     "LineChanged",
+    "Quote",
     "Read",
     "SentMessage",
     "ServerWarned",
     "ServerWarning",
     "TextReceived",
     "Typing",
+    "Undelivered",
 ]
 
 
@@ -56,6 +58,14 @@ class Line(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Quote:
+    """A message said earlier in this conversation, as seen from this side."""
+
+    is_own: bool
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class SentMessage:
     """A text on its way. `Delivered` and `Read` name it by `id`."""
 
@@ -63,6 +73,7 @@ class SentMessage:
     text: str
     at: float
     """Unix seconds on this device."""
+    reply_to: "Quote | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +85,31 @@ class TextReceived:
     text: str
     at: float
     """When it arrived here, Unix seconds."""
+    reply_to: Quote | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The peer decrypted our message `id` and everything before it."""
+    """The peer decrypted our messages `first` to `id`."""
 
     id: int
+    first: int
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The peer's person saw our message `id` and everything before it."""
+    """The peer's person saw our messages `first` to `id`. `Delivered` for them came before."""
 
     id: int
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """The peer gave up on our messages `first` to `id`: they never reached it. Say them again."""
+
+    id: int
+    first: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +186,7 @@ ConversationEvent: TypeAlias = (
     TextReceived
     | Delivered
     | Read
+    | Undelivered
     | Typing
     | FileOffered
     | FileProgress
