@@ -1,0 +1,95 @@
+# shellcheck shell=sh
+# Shared by ./run, ./test and ./bench: bring .venv to exactly what a lock file says.
+#
+# Set `top` to the root of the tree, then call `environment runtime` or `environment test`. Nothing happens
+# while the copies kept in .venv/locks equal the files they were made from: a second start costs milliseconds.
+
+fail() {
+    printf '%s\n' "$@" >&2
+    exit 1
+}
+
+: "${top:?}"
+
+environment() {
+    is_current "$1" && return
+    # Two terminals may start at once; the second waits here and then finds the work done.
+    if command -v flock >/dev/null 2>&1; then
+        exec 9>"$top/.venv.lock"
+        flock 9
+        if ! is_current "$1"; then install "$1"; fi
+        exec 9>&-
+    else
+        install "$1"
+    fi
+}
+
+# A checkout that was moved has scripts that point to where it was, so its place is part of the stamp.
+is_current() {
+    [ -x "$top/.venv/bin/python" ] &&
+        cmp -s "$top/pyproject.toml" "$top/.venv/locks/pyproject.toml" &&
+        cmp -s "$top/requirements/$1.txt" "$top/.venv/locks/$1.txt" &&
+        [ "$(cat "$top/.venv/locks/place" 2>/dev/null)" = "$top" ]
+}
+
+install() {
+    printf 'Preparing .venv from requirements/%s.txt. This happens once.\n' "$1" >&2
+    # What runs can be added to; anything else is built anew, so that no older package stays behind.
+    if ! is_current runtime || [ -e "$top/.venv/locks/$1.txt" ]; then
+        python=$(find_python) || fail "Whisp needs Python 3.11 or newer, and found none." \
+            "On Debian and Ubuntu: apt-get install python3 python3-venv"
+        require_venv "$python"
+        rm -rf "$top/.venv"
+        "$python" -m venv "$top/.venv" || fail "Python could not make .venv here."
+    fi
+    if ! {
+        pip --require-hashes --requirement "$top/requirements/$1.txt" &&
+            pip --no-deps --no-build-isolation --editable "$top"
+    }; then
+        fail "The packages could not be installed. Check the network, then start again."
+    fi
+    mkdir -p "$top/.venv/locks"
+    # test.txt holds all of runtime.txt, at the same versions.
+    for file in pyproject.toml requirements/runtime.txt "requirements/$1.txt"; do
+        cp "$top/$file" "$top/.venv/locks/${file##*/}"
+    done
+    printf '%s\n' "$top" > "$top/.venv/locks/place"
+}
+
+pip() {
+    "$top/.venv/bin/python" -m pip --disable-pip-version-check --quiet install --no-compile "$@" >&2
+}
+
+find_python() {
+    for name in ${WHISP_PYTHON:+"$WHISP_PYTHON"} python3 python3.13 python3.12 python3.11; do
+        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            printf '%s\n' "$name"
+            return
+        fi
+    done
+    return 1
+}
+
+# Debian keeps the module `venv` whole only with a package of its own.
+require_venv() {
+    "$1" -c 'import ensurepip, venv' 2>/dev/null && return
+    package=$("$1" -c 'import sys; print("python{}.{}-venv".format(*sys.version_info))')
+    install_debian "$package" ||
+        fail "Python is here, but the part of it that makes environments is not. Install it, then start again:" \
+            "    apt-get install $package"
+}
+
+# Install a Debian package when this user may, without asking for a password.
+install_debian() {
+    command -v apt-get >/dev/null 2>&1 || return 1
+    if [ "$(id -u)" -eq 0 ]; then
+        as_root=
+    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+        as_root=sudo
+    else
+        return 1
+    fi
+    printf 'Installing the Debian package %s.\n' "$1" >&2
+    $as_root apt-get install -y -qq "$1" >/dev/null 2>&1 ||
+        { $as_root apt-get update -qq && $as_root apt-get install -y -qq "$1"; } >&2
+}
