@@ -5,7 +5,7 @@ key pair is made when the first reply is sent, not when the peer's key arrives. 
 the state finds no private key at all.
 """
 
-from typing import Final, NamedTuple, NewType, TypeAlias
+from typing import Final, NewType, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -19,7 +19,7 @@ from whisp.core.skipped_keys import MessageKey, SkippedKeys
 from whisp.wire.encoding import tag
 from whisp.wire.errors import LocalProtocolError, MalformedError
 
-__all__ = ["DoubleRatchet", "Found", "RootKey", "SendingStep", "derive_root"]
+__all__ = ["DoubleRatchet", "Found", "RootKey", "derive_root"]
 
 MAX_CHAIN_AGE: Final = 4
 """How many later chains of the peer its skipped keys outlive: a straggler is seldom two replies late."""
@@ -89,15 +89,6 @@ class Turned(SecretState):
         )
 
 
-class SendingStep(NamedTuple):
-    """Where the next message to send stands in its chain, and its key. Lives for one message."""
-
-    n: int
-    previous_n: int
-    ratchet_key: bytes
-    message_key: MessageKey
-
-
 class Turn(SecretState):
     """The key of the first message read under a new key of the peer, with what the turn changes."""
 
@@ -152,8 +143,10 @@ class DoubleRatchet(SecretState):
         own = self._own
         return own.since if isinstance(own, OwingTurn) and self._receiver is not None else None
 
-    def send(self) -> SendingStep:
-        """Return the next message's place and key, and forget how the key was made; turns if it is owed.
+    def send(self) -> tuple[int, int, bytes, MessageKey]:
+        """Return the next message's N, PN, ratchet key and message key; turns first if a turn is owed.
+
+        How the message key was made is forgotten.
 
         Raises:
             LocalProtocolError: the responder has not been spoken to yet.
@@ -164,7 +157,7 @@ class DoubleRatchet(SecretState):
         if not isinstance(own, Turned):
             own = self._turn_own()
         chain = own.chain
-        return SendingStep(chain.n, own.previous_n, own.ratchet_key, chain.advance())
+        return chain.n, own.previous_n, own.ratchet_key, chain.advance()
 
     def find(self, ratchet_key: bytes, n: int, previous_n: int, now: float) -> Found:
         """Return the key of the message that a header places. Changes nothing.

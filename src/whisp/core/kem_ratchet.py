@@ -29,7 +29,7 @@ from whisp.core.skipped_keys import MessageKey, SkippedKeys
 from whisp.wire.encoding import tag, u32
 from whisp.wire.envelope import COUNTER_LIMIT, Attachment, KemOffer
 
-__all__ = ["EpochKeys", "EpochStep", "Found", "KemRatchet", "PqRootKey", "derive_epoch"]
+__all__ = ["EpochKeys", "Found", "KemRatchet", "PqRootKey", "derive_epoch"]
 
 PREVIOUS_EPOCH_SECONDS: Final = 120.0
 """How long stragglers of the epoch before are read once the peer was heard in the new one."""
@@ -70,15 +70,6 @@ def derive_epoch(
     info = _EPOCH_INFO + u32(epoch) + offer_digest + answer_digest
     block = HKDF(_SHA256, 3 * KEY_BYTES, root_key, info).derive(shared_secret)
     return EpochKeys(PqRootKey(block[:32]), ChainKey(block[32:64]), ChainKey(block[64:]))
-
-
-class EpochStep(NamedTuple):
-    """Where the next message to send stands in its epoch, what it carries, and its key."""
-
-    epoch: int
-    n: int
-    attachment: Attachment | None
-    message_key: MessageKey
 
 
 class Exchange(NamedTuple):
@@ -137,8 +128,10 @@ class KemRatchet(SecretState):
         """Since when the exchange waits for a message of ours; None while it waits for something else."""
         return self._phase.owed_since(self._sender.n)
 
-    def send(self, now: float) -> EpochStep:
-        """Return the next message's place and key and what it must carry, and forget how the key was made.
+    def send(self, now: float) -> tuple[int, int, Attachment | None, MessageKey]:
+        """Return the next message's epoch, number in it, what it must carry, and message key.
+
+        How the message key was made is forgotten.
 
         Raises:
             RatchetEndedError: the chain or the epochs are exhausted.
@@ -158,7 +151,7 @@ class KemRatchet(SecretState):
         elif isinstance(phase, Switched):
             phase.spoke()
         chain = self._sender
-        return EpochStep(self.epoch, chain.n, attachment, chain.advance())
+        return self.epoch, chain.n, attachment, chain.advance()
 
     def find(self, epoch: int, n: int, now: float) -> Found:
         """Return the key of the message that a header places. Changes nothing.
@@ -309,7 +302,9 @@ class KemRatchet(SecretState):
 
     def _require_progress(self, now: float) -> None:
         self._heard_count += 1
-        self._heard_seconds += min(now - self._heard_at, MAX_COUNTED_GAP_SECONDS)
-        self._heard_at = now
+        gap = now - self._heard_at
+        if gap:
+            self._heard_at = now
+            self._heard_seconds += min(gap, MAX_COUNTED_GAP_SECONDS)
         if self._heard_count >= STALL_MESSAGES or self._heard_seconds >= STALL_SECONDS:
             raise RatchetEndedError(RatchetEnd.PQ_STALLED)

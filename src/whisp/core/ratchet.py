@@ -22,7 +22,7 @@ from whisp.core.kem_ratchet import KemRatchet, PqRootKey
 from whisp.core.message_chain import ChainKey
 from whisp.core.message_seal import Direction, MessageSeal
 from whisp.core.secret_state import SecretState
-from whisp.wire.envelope import MAX_MESSAGE_BYTES, MessageHeader, decode_envelope
+from whisp.wire.envelope import MAX_MESSAGE_BYTES, decode_envelope, encode_header
 from whisp.wire.errors import LocalProtocolError, MalformedError
 
 __all__ = ["MAX_FAILURES", "Ratchet"]
@@ -166,7 +166,7 @@ class Ratchet(SecretState):
         if now >= self._sweep_at:
             self.expire(now)
         self._unanswered = 0
-        header = MessageHeader(n, previous_n, ratchet_key, epoch, epoch_n, attachment).encode()
+        header = encode_header(n, previous_n, ratchet_key, epoch, epoch_n, attachment)
         return header + self._outbound.seal(classical_key, post_quantum_key, header, padded_plaintext)
 
     def decrypt(self, frame: bytes, now: float) -> bytes:

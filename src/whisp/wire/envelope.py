@@ -19,11 +19,11 @@ __all__ = [
     "MESSAGE_TYPE",
     "SEAL_TAG_BYTES",
     "Attachment",
-    "Envelope",
     "KemAnswer",
     "KemOffer",
     "MessageHeader",
     "decode_envelope",
+    "encode_header",
 ]
 
 MESSAGE_TYPE: Final = 0x10
@@ -51,6 +51,7 @@ _MAX_SEALED_BYTES: Final = MAX_MESSAGE_BYTES + SEAL_TAG_BYTES
 
 _pack = _FIXED.pack
 _unpack_from = _FIXED.unpack_from
+_new_tuple = tuple.__new__  # a named tuple's own constructor takes more than twice as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ Attachment: TypeAlias = KemOffer | KemAnswer
 
 
 class MessageHeader(NamedTuple):
-    """Where a message stands in its two chains. A named tuple, since one is made for every message."""
+    """Where a message stands in its two chains, and what it carries. Public, and authenticated as sent."""
 
     n: int
     """How many messages precede it in its classical chain."""
@@ -86,27 +87,26 @@ class MessageHeader(NamedTuple):
 
     def encode(self) -> bytes:
         """Return 50 bytes, or 1234 with an offer and 1138 with an answer attached."""
-        attachment = self.attachment
-        if attachment is None:
-            return _pack(MESSAGE_TYPE, 0, self.n, self.previous_n, self.ratchet_key, self.epoch, self.epoch_n)
-        if isinstance(attachment, KemOffer):
-            flag, attached = _OFFER_FLAG, attachment.kem_key
-        else:
-            flag, attached = _ANSWER_FLAG, attachment.kem_ciphertext
-        fixed = _pack(MESSAGE_TYPE, flag, self.n, self.previous_n, self.ratchet_key, self.epoch, self.epoch_n)
-        return fixed + attached
+        return encode_header(*self)
 
 
-class Envelope(NamedTuple):
-    """A frame taken apart: its header, the header's bytes as received, and ciphertext ‖ tag."""
+def encode_header(
+    n: int, previous_n: int, ratchet_key: bytes, epoch: int, epoch_n: int, attachment: Attachment | None
+) -> bytes:
+    """Return what `MessageHeader.encode` does, from its fields in their order: the sender needs no object."""
+    if attachment is None:
+        return _pack(MESSAGE_TYPE, 0, n, previous_n, ratchet_key, epoch, epoch_n)
+    if isinstance(attachment, KemOffer):
+        flag, attached = _OFFER_FLAG, attachment.kem_key
+    else:
+        flag, attached = _ANSWER_FLAG, attachment.kem_ciphertext
+    return _pack(MESSAGE_TYPE, flag, n, previous_n, ratchet_key, epoch, epoch_n) + attached
 
-    header: MessageHeader
-    encoded_header: bytes
-    sealed: bytes
 
+def decode_envelope(frame: bytes) -> tuple[MessageHeader, bytes, bytes]:
+    """Take a frame apart: the header, its bytes as received, and ciphertext ‖ tag.
 
-def decode_envelope(frame: bytes) -> Envelope:
-    """Take a frame apart. Proves nothing yet: the header is authentic only once the ciphertext opens.
+    Proves nothing yet: the header is authentic only once the ciphertext opens under it.
 
     Raises:
         MalformedError: another type, unknown flags, a length no message has, a counter out of range, or a
@@ -135,5 +135,5 @@ def decode_envelope(frame: bytes) -> Envelope:
             raise MalformedError("unknown flags in a message")
     if not SEAL_TAG_BYTES <= size - header_end <= _MAX_SEALED_BYTES:
         raise MalformedError(f"a message of {size} bytes")
-    header = MessageHeader(n, previous_n, ratchet_key, epoch, epoch_n, attachment)
-    return Envelope(header, frame[:header_end], frame[header_end:])
+    header = _new_tuple(MessageHeader, (n, previous_n, ratchet_key, epoch, epoch_n, attachment))
+    return header, frame[:header_end], frame[header_end:]
