@@ -57,7 +57,7 @@ install() {
 }
 
 pip() {
-    "$top/.venv/bin/python" -m pip --disable-pip-version-check --quiet install --no-compile "$@" >&2
+    "$top/.venv/bin/python" -m pip --disable-pip-version-check -qq install --no-compile "$@" >&2
 }
 
 find_python() {
