@@ -19,7 +19,7 @@ from whisp.core.skipped_keys import MessageKey, SkippedKeys
 from whisp.wire.encoding import tag
 from whisp.wire.errors import LocalProtocolError, MalformedError
 
-__all__ = ["DoubleRatchet", "Found", "RootKey", "derive_root"]
+__all__ = ["DoubleRatchet", "Found", "RootKey", "Turn", "derive_root"]
 
 MAX_CHAIN_AGE: Final = 4
 """How many later chains of the peer its skipped keys outlive: a straggler is seldom two replies late."""
