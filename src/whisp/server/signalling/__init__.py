@@ -1,0 +1,1 @@
+"""The live half: sockets, calls, and the relay between them."""
