@@ -72,11 +72,10 @@ def test_a_turn_that_is_owed_is_made_with_the_reply_and_not_before() -> None:
     """Between a message and its answer there is no private key to steal."""
     a, b = pair()
     deliver(a, b, now=5)
-    assert b.turn_owed_since == 5
+    assert (a.turn_owed_since, b.turn_owed_since) == (None, 5)
     assert "owing" in str(b.snapshot_for_testing()[1])
     deliver(b, a, now=6)
-    assert b.turn_owed_since is None
-    assert a.turn_owed_since == 6
+    assert (a.turn_owed_since, b.turn_owed_since) == (6, None)
 
 
 def test_the_first_message_owes_nothing() -> None:
