@@ -6,6 +6,7 @@ Names put into a sentence must be inert already. Numbers come from the settings 
 from datetime import datetime
 from typing import Final
 
+from whisp.client.errors import RingEnd
 from whisp.client.events import Line
 from whisp.wire.limits import HOLD_SECONDS
 
@@ -46,6 +47,7 @@ __all__ = [
     "line_sentence",
     "lost_messages",
     "on_day",
+    "ring_over",
     "ringing",
     "size",
     "try_again",
@@ -203,3 +205,18 @@ def line_sentence(line: Line, name: str, seconds: int = HOLD_SECONDS) -> str:
             return f"{DROPPED} {held(seconds)}"
         case Line.GONE:
             return GONE
+
+
+def ring_over(end: RingEnd, name: str) -> str:
+    """Return how an incoming ring ended that this device did not answer."""
+    match end:
+        case RingEnd.ELSEWHERE:
+            return ANSWERED_ELSEWHERE
+        case RingEnd.CANCELLED:
+            return f"{name} stopped ringing."
+        case RingEnd.TIMED_OUT:
+            return f"{name} rang, and gave up."
+        case RingEnd.FAILED:
+            return f"{name} rang, but the call did not come about."
+        case RingEnd.DECLINED | RingEnd.ACCEPTED:
+            return ""
