@@ -4,13 +4,15 @@ camelCase on the wire; bytes travel as base64 (RFC 4648 section 4). Unknown memb
 minor versions can add some; of a duplicated member the last counts.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from whisp.wire.certificate import CERTIFICATE_BYTES
 from whisp.wire.codes import ErrorCode
 from whisp.wire.device_list import MAX_DEVICE_LIST_BYTES
+from whisp.wire.errors import MalformedError
 from whisp.wire.limits import MAX_ACTIVE_DEVICES, MAX_SIGNAL_BYTES
 from whisp.wire.signing import SIGNATURE_BYTES
 
@@ -34,7 +36,10 @@ __all__ = [
     "SessionRequest",
     "SessionToken",
     "UsernameRequest",
+    "parse",
 ]
+
+_Shape = TypeVar("_Shape", bound=Struct)
 
 _Name = Annotated[str, Meta(max_length=64, description="A username, in any letter case.")]
 _DeviceId = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -185,3 +190,15 @@ class SessionOutcome(Struct, rename="camel", frozen=True):
     """What `/v1/requestSession` answers."""
 
     result: Literal["delivered", "not_found"]
+
+
+def parse(encoded: bytes, shape: type[_Shape]) -> _Shape:
+    """Decode JSON into one of these shapes.
+
+    Raises:
+        MalformedError: it is not JSON, not UTF-8, nested beyond reason, or of another shape.
+    """
+    try:
+        return msgspec.json.decode(encoded, type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise MalformedError("not the JSON that belongs here") from None

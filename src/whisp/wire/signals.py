@@ -224,7 +224,10 @@ class Confirm:
     def read(cls, version: int, suite: int, flags: int, call_id: CallId, reader: Reader) -> "Confirm":
         """Take the fields after the common head."""
         _require_no_flags(flags)
-        return cls(version, suite, call_id, reader.take(32), reader.rest())
+        mac, first_message = reader.take(32), reader.rest()
+        if not first_message:
+            raise MalformedError("a CONFIRM without the first ratchet message")
+        return cls(version, suite, call_id, mac, first_message)
 
 
 Signal: TypeAlias = Offer | Answer | Decline | Cancel | Confirm

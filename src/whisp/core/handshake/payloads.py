@@ -31,6 +31,9 @@ MAX_TRANSPORT_BYTES: Final = 16 * 1024
 """Opaque bytes about the way to reach a side; with full device lists an OFFER still fits its limit."""
 
 
+_KNOWN_FLAGS: Final = 0x0001
+
+
 class CallFlags(IntFlag):
     """What a caller asks for. Unknown bits are malformed."""
 
@@ -164,7 +167,7 @@ class OfferPayload:
             reader.lp16(MAX_TRANSPORT_BYTES),
         )
         reader.finish()
-        if flags & ~CallFlags.DIRECT:
+        if flags & ~_KNOWN_FLAGS:
             raise MalformedError("unknown call flags")
         return cls(versions, suites, time, sighting, fingerprint, CallFlags(flags), transport)
 
