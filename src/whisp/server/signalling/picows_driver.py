@@ -32,7 +32,7 @@ from whisp.server.limits import (
 )
 from whisp.server.signalling.connection import Inbox
 from whisp.server.signalling.door import NOT_A_WEBSOCKET, Door, Refusal, UpgradeRequest, accept_key
-from whisp.server.signalling.relay import NO_LINKS, Links, websocket_header
+from whisp.server.signalling.relay import NO_LINKS, Link, Links, websocket_header
 from whisp.wire import api
 from whisp.wire.codes import CloseCode
 from whisp.wire.limits import MAX_FRAME_BYTES
@@ -65,10 +65,10 @@ class PicowsConnection(WSListener):
     """A `Connection` whose frames are parsed by picows and written straight to the socket."""
 
     __slots__ = (
-        "_corked",
         "_direct",
         "_inbox",
         "_is_open",
+        "_links_aside",
         "_live",
         "_max_message_bytes",
         "_pieces",
@@ -77,6 +77,7 @@ class PicowsConnection(WSListener):
         "_transport",
         "_websocket",
         "allowance",
+        "corked",
         "is_full",
         "links",
         "peer",
@@ -95,7 +96,8 @@ class PicowsConnection(WSListener):
         self._is_open = True
         self._max_message_bytes = MAX_HELLO_BYTES
         self._pieces: list[bytes] | None = None
-        self._corked: list[bytes] | None = None
+        self._links_aside: Links = NO_LINKS
+        self.corked: list[bytes] | None = None
         self._touched: list[PicowsConnection] | None = None
         is_tls = transport.get_extra_info("ssl_object") is not None
         self._direct = -1 if is_tls else transport.get_extra_info("socket").fileno()
@@ -112,8 +114,8 @@ class PicowsConnection(WSListener):
 
     def send(self, message: bytes) -> None:
         """Send one binary message."""
-        if self._corked:
-            self._uncork()
+        if self.corked:
+            self.uncork()
         self._write(websocket_header(len(message)) + message)
 
     def ping(self) -> None:
@@ -130,7 +132,8 @@ class PicowsConnection(WSListener):
 
     def accept_large_messages(self) -> bool:
         """Take messages up to MAX_FRAME_BYTES from now on. False if more than HELLO has come already."""
-        if len(self._transport.get_protocol().get_buffer(-1)) != READ_BUFFER_BYTES - 256:
+        left_over = len(self._transport.get_protocol().get_buffer(-1)) != READ_BUFFER_BYTES - 256
+        if left_over or self._pieces is not None:
             return False
         self._max_message_bytes = MAX_FRAME_BYTES
         self._renew_parser()
@@ -138,8 +141,8 @@ class PicowsConnection(WSListener):
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Send the close code after what is queued."""
-        if self._corked:
-            self._uncork()
+        if self.corked:
+            self.uncork()
         if self._is_open and self._websocket is not None:
             self._is_open = False
             self._websocket.send_close(code, reason)  # type: ignore[arg-type] # picows takes any code
@@ -161,27 +164,33 @@ class PicowsConnection(WSListener):
         transport.request.headers.clear()  # the stand-in's, nobody asks for them
 
     def on_ws_frame(self, transport: WSTransport, frame: Any) -> None:
-        """Relay a frame if one of our links takes it: nearly all frames end here."""
-        self.allowance -= 1
+        """Relay a frame if one of our links takes it: nearly all frames end here, so every step is counted.
+
+        Frames that came in one read leave in one write. The opcode and the reserved bits cost as much to
+        ask for as all the rest, so they are asked of the last frame of a read: who errs is found out, and who
+        hides a wrong opcode in a burst has had his own frame relayed on his own route, and nothing else.
+        """
         message = frame.get_payload_as_bytes()
-        is_last = frame.last_in_buffer
         link = self.links.get(message[:17])
-        if (
-            link is None
-            or frame.msg_type != _BINARY
-            or not frame.fin
-            or frame.rsv1
-            or frame.rsv2
-            or frame.rsv3
-            or len(message) == 17
-            or self._pieces is not None
-        ):
+        size = len(message)
+        if link is None or size == 17 or not frame.fin:
+            self._receive(frame, message)
+        elif not frame.last_in_buffer:
+            reader: Any = link.toward.connection
+            if reader is None:
+                self.allowance -= 1
+            elif reader.corked is None:
+                reader.corked = [link.prefix(size), message[17:]]
+                self._cork(reader)
+            else:
+                reader.corked.append(link.last_prefix if size == link.last_size else link.prefix(size))
+                reader.corked.append(message[17:])
+            return
+        elif frame.msg_type != _BINARY or frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._receive(frame, message)
         else:
-            reader = link.toward.connection
-            if reader is not None:
-                self._relay(reader, link.prefix(len(message)), message, is_last)
-        if is_last and self._touched:
+            self._relay(link, size, message)
+        if self._touched and frame.last_in_buffer:
             self._flush()
         if self.allowance < 0:
             self._inbox.spent(self)
@@ -204,32 +213,40 @@ class PicowsConnection(WSListener):
 
     # Sending
 
-    def _relay(self, reader: Any, prefix: bytes, message: bytes, is_last: bool) -> None:
-        """Write to another socket: at once, or together with what else came in the same read."""
-        if is_last and not reader._corked:
-            reader._write(prefix + message[17:])
+    def _relay(self, link: Link, size: int, message: bytes) -> None:
+        """Write a frame to the socket its link leads to, after what is corked there."""
+        self.allowance -= 1
+        reader: Any = link.toward.connection
+        if reader is None:
+            return
+        if reader.corked is None:
+            reader._write(link.prefix(size) + message[17:])
         else:
-            if reader._corked is None:
-                reader._corked = []
-            reader._corked.append(prefix)
-            reader._corked.append(message[17:])
-            if self._touched is None:
-                self._touched = []
-            self._touched.append(reader)
+            reader.corked += link.prefix(size), message[17:]
+            reader.uncork()
         if reader.is_full:
             self._inbox.held_up(self, reader)
 
+    def _cork(self, reader: "PicowsConnection") -> None:
+        """Remember whose frames wait for the end of this read."""
+        if self._touched is None:
+            self._touched = []
+        self._touched.append(reader)
+
     def _flush(self) -> None:
+        """End a read: write what it brought."""
         touched, self._touched = self._touched or (), None
         for reader in touched:
-            if reader._corked:
-                reader._uncork()
-                if reader.is_full:
-                    self._inbox.held_up(self, reader)
+            if reader.corked:
+                self.allowance -= len(reader.corked) // 2
+                reader.uncork()
+            if reader.is_full:
+                self._inbox.held_up(self, reader)
 
-    def _uncork(self) -> None:
-        corked, self._corked = self._corked or (), None
-        self._write(b"".join(corked))
+    def uncork(self) -> None:
+        """Write what waits for the end of a read now."""
+        corked, self.corked = self.corked, None
+        self._write(b"".join(corked or ()))
 
     def _write(self, data: bytes) -> None:
         """Write to the socket itself while nothing waits before it; else queue in the transport."""
@@ -251,6 +268,7 @@ class PicowsConnection(WSListener):
     # Receiving what is no whole relay frame
 
     def _receive(self, frame: Any, message: bytes) -> None:
+        self.allowance -= 1
         kind = int(frame.msg_type)
         if kind == _CLOSE:
             if self._is_open:
@@ -270,13 +288,15 @@ class PicowsConnection(WSListener):
             if len(message) > _SHORT_MESSAGE_BYTES and not frame.tail_size and self._is_open:
                 self._renew_parser()
         elif (kind == _BINARY) == (self._pieces is None) and kind in (_BINARY, _CONTINUATION):
-            self._receive_piece(message, bool(frame.fin), bool(frame.last_in_buffer))
+            self._receive_piece(message, bool(frame.fin))
         else:
             self._inbox.broken(self, CloseCode.PROTOCOL, "Only whole binary messages.")
 
-    def _receive_piece(self, piece: bytes, is_final: bool, is_last: bool) -> None:
+    def _receive_piece(self, piece: bytes, is_final: bool) -> None:
+        """Put a message together. Meanwhile no link takes a frame, or a piece could pass for one."""
         if self._pieces is None:
             self._pieces = []
+            self._links_aside, self.links = self.links, NO_LINKS
         pieces = self._pieces
         pieces.append(piece)
         if len(pieces) > MAX_FRAGMENTS:
@@ -285,12 +305,13 @@ class PicowsConnection(WSListener):
             self._inbox.broken(self, CloseCode.TOO_BIG, "The message is too big.")
         elif is_final:
             self._pieces = None
+            self.links, self._links_aside = self._links_aside, NO_LINKS
             message = b"".join(pieces)
             link = self.links.get(message[:17])
             if link is None or len(message) == 17:
                 self._inbox.received(self, message)
-            elif (reader := link.toward.connection) is not None:
-                self._relay(reader, link.prefix(len(message)), message, is_last)
+            else:
+                self._relay(link, len(message), message)
 
     def _pong(self, payload: bytes) -> None:
         if self.is_full:

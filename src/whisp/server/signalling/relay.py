@@ -45,23 +45,23 @@ class Desk:
 class Link:
     """One direction of an accepted call: where to, and what the frame must begin with there."""
 
-    __slots__ = ("_length", "_prefix", "head", "toward")
+    __slots__ = ("head", "last_prefix", "last_size", "toward")
 
     def __init__(self, head: bytes, toward: Desk) -> None:
         self.head = head
         self.toward = toward
-        self._length = -1
-        self._prefix = b""
+        self.last_size = -1
+        self.last_prefix = b""
 
-    def prefix(self, length: int) -> bytes:
-        """Return the WebSocket header of a message of `length` bytes, and the head that opens it.
+    def prefix(self, size: int) -> bytes:
+        """Return the WebSocket header of a message of `size` bytes, and the head that opens it.
 
-        Padding gives most messages of a call the same length, so the last answer is kept.
+        Padding gives most messages of a call the same size, so the last answer is kept.
         """
-        if length != self._length:
-            self._prefix = websocket_header(length) + self.head
-            self._length = length
-        return self._prefix
+        if size != self.last_size:
+            self.last_prefix = websocket_header(size) + self.head
+            self.last_size = size
+        return self.last_prefix
 
 
 Links: TypeAlias = dict[bytes, Link]
