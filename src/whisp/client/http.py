@@ -26,9 +26,9 @@ from whisp.client.errors import (
     VersionMismatchError,
 )
 from whisp.client.origin import Origin
-from whisp.wire.api import Error
+from whisp.wire.api import Error, parse
 from whisp.wire.codes import ErrorCode
-from whisp.wire.errors import WhispError
+from whisp.wire.errors import MalformedError, WhispError
 
 __all__ = ["Http"]
 
@@ -154,8 +154,8 @@ def _decode(status: int, retry_after: str | None, content: bytes, answer: type[_
         raise ServerFaultError
     if 200 <= status < 300:
         try:
-            return msgspec.json.decode(content, type=answer)
-        except msgspec.MsgspecError:
+            return parse(content, answer)
+        except MalformedError:
             raise ServerFaultError from None
     raise _error(status, retry_after, content)
 
@@ -166,8 +166,8 @@ def _error(status: int, retry_after: str | None, content: bytes) -> WhispError:
     if status in (502, 503, 504):
         return ServerUnreachableError("The server is not available right now.")
     try:
-        code = msgspec.json.decode(content, type=Error).error
-    except msgspec.MsgspecError:
+        code = parse(content, Error).error
+    except MalformedError:
         return VersionMismatchError() if status == 404 else ServerFaultError()
     named = _BY_CODE.get(code)
     if named is not None:

@@ -58,7 +58,7 @@ class VaultContents(Struct):
             return cls()
         try:
             contents = msgspec.msgpack.decode(encoded, type=cls)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             raise DamagedVaultError from None
         if contents.format != 1:
             raise DamagedVaultError("This vault was written by a newer version of Whisp.")
