@@ -213,8 +213,8 @@ class Ratchet(SecretState):
         A time that is not after `now` means at once.
         """
         classical, post_quantum = self._live()
-        times = (classical.next_expiry(), post_quantum.next_expiry())
-        first = min(self._owed_at(classical, post_quantum), *(time for time in times if time is not None))
+        expiries = (classical.next_expiry(), post_quantum.next_expiry())
+        first = min((self._owed_at(classical, post_quantum), *(at for at in expiries if at is not None)))
         return None if first == inf else max(first, now)
 
     def expire(self, now: float) -> None:
