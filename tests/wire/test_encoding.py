@@ -1,6 +1,7 @@
 """Layouts: what is written reads back, what ends early or late is malformed, and no tag opens another."""
 
-from hypothesis import given, pytest
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from whisp.wire.certificate import DeviceKind
