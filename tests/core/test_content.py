@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.sessions import A_LIST
 
 from whisp.core.content import (
     LINE_TOKEN_BYTES,
@@ -49,20 +50,7 @@ from whisp.core.content import (
 )
 from whisp.core.content.codec import _CODECS
 from whisp.core.file_key import FileId, FileKey
-from whisp.wire.device_list import ActiveDevice, DeviceList
 from whisp.wire.errors import LocalProtocolError, MalformedError
-from whisp.wire.ids import AccountId, DeviceId
-
-A_LIST = DeviceList(
-    AccountId(b"a" * 32),
-    1,
-    bytes(32),
-    100,
-    200,
-    (ActiveDevice(DeviceId(b"d" * 16), b"c" * 32),),
-    (),
-    b"s" * 64,
-).encode()
 
 numbers = st.integers(1, MAX_NUMBER)
 u32s = st.integers(0, MAX_NUMBER)

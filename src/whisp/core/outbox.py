@@ -30,7 +30,7 @@ this leaves them more than half; beyond it nothing could be repaired.
 MAX_UNCONFIRMED_BYTES: Final = 1024 * 1024
 """Frames kept for resending: thirty of the longest texts. Checked before a send, so one more may go over."""
 
-RESEND_SECONDS: Final = 0.5
+RESEND_SECONDS: Final = 0.2
 """No frame is resent sooner after it was last sent: bounds what a greedy peer can pull."""
 
 NEW_PATH_SECONDS: Final = 1.0
