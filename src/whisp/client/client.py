@@ -1,25 +1,77 @@
 """The SDK's front door: an account on this device, its contacts, and the calls it makes and takes."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Coroutine
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
+from whisp.client.clock import Clock
+from whisp.client.connection import Connection
+from whisp.client.contact_book import ContactBook
 from whisp.client.conversation import Conversation
-from whisp.client.events import ClientEvent, ConnectionState
-from whisp.client.people import Contact, SafetyNumber
+from whisp.client.errors import (
+    AlreadyRegisteredError,
+    ClientError,
+    EndReason,
+    InvalidUsernameError,
+    LockedError,
+    NoAnswerError,
+    NotFoundError,
+    NotRegisteredError,
+    RefusedIdentityError,
+    RevokedError,
+    ServerFaultError,
+    TransportError,
+    UnauthorizedError,
+    UsernameTakenError,
+)
+from whisp.client.events import (
+    ClientEvent,
+    ClientLocked,
+    ConnectionChanged,
+    ConnectionState,
+    ServerWarned,
+    ServerWarning,
+)
+from whisp.client.feed import Feed
+from whisp.client.http import Http
+from whisp.client.origin import Origin
+from whisp.client.own_account import OwnAccount
+from whisp.client.people import Contact, Member, SafetyNumber
 from whisp.client.ring import Ring
-from whisp.client.vault import Vault
+from whisp.client.server_api import ServerApi
+from whisp.client.server_socket import ServerSocket, SocketClosedError
+from whisp.client.switchboard import Switchboard
+from whisp.client.vault.contents import VaultContents
+from whisp.client.vault.vault import Vault
+from whisp.core.errors import HandshakeError, StaleDeviceListError
+from whisp.core.handshake import CancelReason
+from whisp.core.identity import LocalDevice, renewal_due
+from whisp.core.prekeys import PreKeyStore
+from whisp.core.safety_number import safety_qr_verify
+from whisp.core.session import HeldList
 from whisp.wire.api import Account
-from whisp.wire.certificate import DeviceKind
+from whisp.wire.certificate import Certificate, DeviceKind
+from whisp.wire.codes import CloseCode
+from whisp.wire.device_list import DeviceList
+from whisp.wire.errors import LocalProtocolError, MalformedError
 from whisp.wire.ids import AccountId, DeviceId, Username
+from whisp.wire.limits import RING_SECONDS
+from whisp.wire.username import canonical, is_reserved
 
 __all__ = ["Client"]
+
+HOUSEKEEPING_SECONDS: Final = 20.0
+UNREAD_EVENTS: Final = 256
+UNREAD_RINGS: Final = 8
 
 
 class Client:
     """One account on one device, talking to one server. Use it as an async context manager.
 
-    Entering opens nothing; `register` makes an account, `login` goes online and stays so through network
+    Entering reads the vault; `register` makes an account, `login` goes online and stays so through network
     changes, leaving hangs up every conversation and closes.
 
     Args:
@@ -28,8 +80,9 @@ class Client:
         allow_direct: answer and offer direct lines without asking; the peer then learns this address.
         receipts: tell senders when a message was read.
         auto_busy: decline rings as busy while a conversation lives.
-        lock_after: seconds without any call of this API or incoming message after which the client locks.
+        lock_after: seconds without any call of this API or incoming text after which the client locks.
         kind: what peers are told this device is.
+        tls: how to check the server's certificate; the system's authorities otherwise.
         unsafe_plain_http: allow ``http`` to hosts other than loopback. The token then travels in clear.
     """
 
@@ -43,49 +96,86 @@ class Client:
         auto_busy: bool = False,
         lock_after: float | None = None,
         kind: DeviceKind = DeviceKind.NATIVE,
+        tls: ssl.SSLContext | None = None,
         unsafe_plain_http: bool = False,
     ) -> None:
-        raise NotImplementedError
+        self._origin = Origin.parse(server, unsafe_plain_http=unsafe_plain_http)
+        self._vault = vault
+        self.allow_direct = allow_direct
+        self.receipts = receipts
+        self.auto_busy = auto_busy
+        self.clock = Clock()
+        self.book = ContactBook()
+        """For the rooms of the SDK; applications use `contacts`."""
+        self._lock_after = lock_after
+        self._kind = kind
+        self._tls = tls
+        self._account: OwnAccount | None = None
+        self._prekeys: PreKeyStore | None = None
+        self._is_loaded = False
+        self._is_locked = False
+        self._touched_at = self.clock.now()
+        self._api = ServerApi(str(self._origin), Http(self._origin, tls))
+        self._events: Feed[ClientEvent] = Feed(UNREAD_EVENTS)
+        self._rings: Feed[Ring] = Feed(UNREAD_RINGS)
+        self._switchboard = Switchboard(self)
+        self._connection = Connection(
+            self._dial,
+            on_online=self._switchboard.online,
+            on_offline=self._switchboard.offline,
+            on_change=self._connection_changed,
+            is_busy=lambda: self._switchboard.is_busy,
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._saving = asyncio.Lock()
+        self._housekeeping: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"Client({self.state})"
+
+    # Who and where
 
     @property
     def server(self) -> str:
         """The server's origin."""
-        raise NotImplementedError
+        return str(self._origin)
 
     @property
     def is_registered(self) -> bool:
-        """Say whether the vault holds an account."""
-        raise NotImplementedError
+        """Say whether the vault holds an account. True only after the client was entered."""
+        return self._account is not None and self._account.is_confirmed
 
     @property
     def username(self) -> Username:
         """The own name. Raises NotRegisteredError."""
-        raise NotImplementedError
+        return self._require_account().username
 
     @property
     def account_id(self) -> AccountId:
         """The own account key. Raises NotRegisteredError."""
-        raise NotImplementedError
+        return self._require_account().key.public
 
     @property
     def device_id(self) -> DeviceId:
         """This device. Raises NotRegisteredError."""
-        raise NotImplementedError
+        return self._require_account().local.device
 
     @property
     def state(self) -> ConnectionState:
         """The socket to the server."""
-        raise NotImplementedError
+        return self._connection.state
+
+    @property
+    def is_locked(self) -> bool:
+        """Say whether it was locked or panicked: make a new client with a vault opened anew."""
+        return self._is_locked
 
     @property
     def conversations(self) -> tuple[Conversation, ...]:
         """Those that live now."""
-        raise NotImplementedError
+        return self._switchboard.conversations
 
-    @property
-    def contacts(self) -> tuple[Contact, ...]:
-        """Everyone pinned in the vault, by name."""
-        raise NotImplementedError
+    # The account
 
     async def is_available(self, username: str) -> bool:
         """Ask whether a username can be claimed.
@@ -93,28 +183,82 @@ class Client:
         Raises:
             InvalidUsernameError: no account may have it.
         """
-        raise NotImplementedError
+        await self._enter_api()
+        name = _canonical(username)
+        return not is_reserved(name) and await self._api.is_available(name)
 
     async def register(self, username: str) -> None:
         """Make account and device keys, claim the name, and save both in the vault.
+
+        The keys are saved before the server hears of them: if anything fails in between, calling this again
+        with the same name takes it up where it stopped.
 
         Raises:
             UsernameTakenError, InvalidUsernameError, AlreadyRegisteredError, RateLimitedError,
             ServerUnreachableError, VersionMismatchError, VaultError.
         """
-        raise NotImplementedError
+        await self._enter_api()
+        if self.is_registered:
+            raise AlreadyRegisteredError
+        name = _canonical(username)
+        if is_reserved(name):
+            raise UsernameTakenError
+        account = self._account
+        if account is None or account.username != name:
+            account = OwnAccount.create(self.server, name, self._kind, self.clock.now())
+            self._adopt(account)
+            await self._save()
+        try:
+            await self._api.register(account)
+        except UsernameTakenError:
+            if not await self._owns_name(account):
+                raise
+        self._adopt(account.confirmed())
+        await self._save()
 
     async def login(self) -> None:
         """Go online: log in, connect, publish pre-keys; then stay online through network changes.
 
         Raises:
-            NotRegisteredError, UnauthorizedError, RevokedError, ServerUnreachableError, VersionMismatchError.
+            NotRegisteredError, UnauthorizedError, RevokedError, RefusedIdentityError, RateLimitedError,
+            ServerUnreachableError, VersionMismatchError.
         """
-        raise NotImplementedError
+        await self._enter_api()
+        if not self.is_registered:
+            raise NotRegisteredError
+        if self._connection.state is ConnectionState.ONLINE:
+            return
+        await self._connection.start()
+        if self._housekeeping is None:
+            self._housekeeping = asyncio.create_task(self._keep_house(), name="whisp housekeeping")
+        self._spawn(self._compare_own_list())
 
     async def logout(self) -> None:
         """Hang up, go offline, and let the server forget the token. `login` goes online again."""
-        raise NotImplementedError
+        await self._go_offline()
+        with contextlib.suppress(ClientError):
+            await self._api.logout()
+
+    async def account_data(self) -> Account:
+        """Return everything the server stores of this account."""
+        await self._enter_api()
+        self._require_account()
+        return await self._api.account()
+
+    async def delete_account(self) -> None:
+        """Erase the account on the server and in the vault, and go offline. The name never returns."""
+        await self._enter_api()
+        account = self._require_account()
+        await self._go_offline()
+        await self._api.delete_account(account)
+        self._account = None
+        self._prekeys = None
+        self._api.speak_for(None)
+        account.wipe()
+        self.book.clear()
+        await self._save()
+
+    # Calls
 
     async def discover(self, username: str) -> bool:
         """Look up an exact name; True when it is online.
@@ -122,9 +266,16 @@ class Client:
         Raises:
             NotFoundError: unknown, offline or not reachable for you, all alike.
         """
-        raise NotImplementedError
+        await self._enter_api()
+        self._require_account()
+        return await self._api.discover(_lookup(username))
 
-    async def call(self, username: str, *, timeout: float = 45.0) -> Conversation:  # noqa: ASYNC109 - a product bound, told to the callee
+    async def call(
+        self,
+        username: str,
+        *,
+        timeout: float = float(RING_SECONDS),  # noqa: ASYNC109 - how long it rings, a rule of the product
+    ) -> Conversation:
         """Ring all online devices of `username`; return the conversation with the first that accepts.
 
         Cancel the task to stop ringing.
@@ -133,68 +284,389 @@ class Client:
             NotFoundError: unknown, offline or not reachable for you, all alike.
             DeclinedError, BusyError, NoAnswerError: what came back, or nothing in `timeout` seconds.
             KeyChangedError, RefusedIdentityError: keys that do not hold; nothing was sent.
+            TransportError: not online, or the line to the server went.
         """
-        raise NotImplementedError
+        await self._enter_api()
+        local = self._require_account().local
+        if self._connection.state is not ConnectionState.ONLINE:
+            raise TransportError("You are offline.")
+        name = _lookup(username)
+        bundles = await self._api.bundles(name)
+        call, offers = self._switchboard.place_call(Username(name), bundles)
+        if not offers:
+            raise NotFoundError
+        reason = CancelReason.STOPPED
+        try:
+            await self._api.request_session(local.device, name, offers)
+            call.posted()
+            async with asyncio.timeout(timeout):
+                await asyncio.shield(call.outcome)
+        except TimeoutError:
+            reason = CancelReason.NO_ANSWER
+            raise NoAnswerError from None
+        finally:
+            call.cancel(reason)
+            self._switchboard.drop_call(call)
+        conversation = self._switchboard.conversation_of(call)
+        if conversation is None:
+            raise TransportError
+        return conversation
 
-    def rings(self) -> AsyncIterator[Ring]:
+    async def rings(self) -> AsyncIterator[Ring]:
         """Iterate over incoming rings as they come. One loop at a time; it ends when the client closes."""
-        raise NotImplementedError
+        async for ring in self._rings.read():
+            if ring.end is None:
+                yield ring
 
-    def events(self) -> AsyncIterator[ClientEvent]:
+    async def events(self) -> AsyncIterator[ClientEvent]:
         """Iterate over what happens outside conversations. Of more than 256 unread the oldest fall out."""
-        raise NotImplementedError
+        async for event in self._events.read():
+            yield event
+
+    # Contacts
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """Everyone pinned in the vault, by name."""
+        return tuple(self.book)
 
     def contact(self, username: str) -> Contact | None:
         """Return the pinned contact of that name."""
-        raise NotImplementedError
+        return self.book.find(Username(_lookup(username)))
 
     def safety_number(self, username: str) -> SafetyNumber:
-        """Return the number to compare with a contact. Raises NotFoundError without one."""
-        raise NotImplementedError
+        """Return the number to compare with a contact. The first time takes about 50 ms.
+
+        Raises:
+            NotFoundError: no such contact.
+        """
+        return SafetyNumber.between(self.account_id, self._require_contact(username).account)
 
     def verify_safety_qr(self, username: str, scanned: bytes) -> None:
         """Check a scanned QR code crosswise. Raises RefusedIdentityError if it is not this contact's."""
-        raise NotImplementedError
+        contact = self._require_contact(username)
+        try:
+            safety_qr_verify(scanned, self.account_id, contact.account)
+        except (HandshakeError, MalformedError) as error:
+            raise RefusedIdentityError(str(error)) from None
 
     async def mark_verified(self, username: str, verified: bool = True) -> None:
-        """Note in the vault that the safety numbers were compared and match."""
-        raise NotImplementedError
+        """Note in the vault that the safety numbers were compared and match. Raises NotFoundError."""
+        if not self.book.mark(self._require_contact(username).username, verified):
+            raise NotFoundError
+        await self._save()
 
     async def accept_new_key(self, username: str) -> None:
         """Go on with the changed key of a contact, unverified. Raises NotFoundError if none changed."""
-        raise NotImplementedError
+        if not self.book.accept_change(self._require_contact(username).username, self.clock.now()):
+            raise NotFoundError("That contact's key has not changed.")
+        await self._save()
 
     async def forget(self, username: str) -> None:
-        """Remove a contact from the vault; the next contact is a first contact."""
-        raise NotImplementedError
+        """Remove a contact from the vault; the next contact is a first contact. Raises NotFoundError."""
+        self.book.forget(self._require_contact(username).username)
+        await self._save()
 
-    async def account_data(self) -> Account:
-        """Return everything the server stores of this account."""
-        raise NotImplementedError
-
-    async def delete_account(self) -> None:
-        """Erase the account on the server and in the vault, and go offline. The name never returns."""
-        raise NotImplementedError
+    # Ends
 
     def panic(self) -> None:
         """Wipe every key and buffer from memory and drop the socket, now, without waiting for anything.
 
         The vault file stays sealed on disk; open it anew to go on.
         """
-        raise NotImplementedError
+        self._is_locked = True
+        self._switchboard.wipe()
+        self._connection.abort()
+        self._api.abort()
+        if self._prekeys is not None:
+            self._prekeys.wipe()
+            self._prekeys = None
+        if self._account is not None:
+            self._account.wipe()
+            self._account = None
+        self.book.clear()
+        self._vault.forget()
+        self._stop_tasks()
+        self._events.put(ClientLocked())
+        self._events.close()
+        self._rings.close()
 
     async def lock(self) -> None:
         """End conversations with a word to the peer, then wipe as `panic` does."""
-        raise NotImplementedError
+        for conversation in self.conversations:
+            conversation.wipe()
+        await self._connection.stop()
+        self.panic()
 
     async def close(self) -> None:
-        """Hang up, go offline, stop every task."""
-        raise NotImplementedError
+        """Hang up, go offline, stop every task. The vault stays open for another client."""
+        await self._go_offline()
+        tasks = self._stop_tasks()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._api.abort()
+        if self._prekeys is not None:
+            self._prekeys.wipe()
+        self._events.close()
+        self._rings.close()
 
     async def __aenter__(self) -> Self:
+        await self._load()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    # For the rooms of the SDK
+
+    @property
+    def may_use_loopback(self) -> bool:
+        """Whether peers can be on this very machine: the server is."""
+        return self._origin.is_loopback
+
+    @property
+    def local(self) -> LocalDevice:
+        """The own device, with its newest list."""
+        return self._require_account().local
+
+    @property
+    def prekeys(self) -> PreKeyStore:
+        """The private halves of what is advertised."""
+        if self._prekeys is None:
+            raise LockedError
+        return self._prekeys
+
+    def tell(self, event: ClientEvent) -> None:
+        """Tell the application."""
+        self._events.put(event)
+
+    def touched(self) -> None:
+        """A person did something, here or there."""
+        self._touched_at = self.clock.now()
+
+    def ring_came(self, ring: Ring) -> None:
+        """Tell the application of a ring."""
+        self._rings.put(ring)
+
+    def save_soon(self) -> None:
+        """The contact book changed."""
+        self._spawn(self._save())
+
+    def conversation_over(self, conversation: Conversation) -> None:
+        """A conversation ended: leave its call."""
+        self._switchboard.conversation_over(conversation)
+
+    def peer_list_shown(self, peer: Member, shown: DeviceList) -> HeldList:
+        """Check a device list the peer sent inside the session, and remember it. Raises HandshakeError."""
+        pinned = self.book.pinned(peer.username)
+        if pinned is None or pinned.account != peer.account:
+            raise StaleDeviceListError("the peer is no longer a contact")
+        accepted = pinned.accept(shown, self.clock.now())
+        if self.book.remember(peer.username, accepted, self.clock.now()):
+            self.save_soon()
+        return HeldList(accepted.version, accepted.digest)
+
+    def own_list_reported(self, conversation: Conversation, version: int, digest: bytes) -> None:
+        """Compare what the peer was shown as this account's list with the real one."""
+        own = self.local.device_list
+        if version < own.version:
+            conversation.show_list(own)
+        elif version > own.version:
+            self.own_list_is_behind()
+        elif digest != own.digest():
+            self._warn(ServerWarning.FORKED_DEVICE_LIST)
+            conversation.leave_for(EndReason.FORKED)
+
+    def own_list_is_behind(self) -> None:
+        """Someone has seen a newer list of this account: fetch it."""
+        self._spawn(self._compare_own_list())
+
+    # Inside
+
+    async def _dial(self) -> ServerSocket:
+        token = await self._api.token()
+        try:
+            return await ServerSocket.open(self._origin, token, self._switchboard.receive, self._tls)
+        except SocketClosedError as closed:
+            if closed.code != CloseCode.UNAUTHORIZED:
+                raise
+            self._api.forget_token()
+            return await ServerSocket.open(
+                self._origin, await self._api.token(), self._switchboard.receive, self._tls
+            )
+
+    def _connection_changed(self, change: ConnectionChanged) -> None:
+        self._events.put(change)
+        if change.state is ConnectionState.ONLINE and self._housekeeping is not None:
+            self._spawn(self._compare_own_list())
+
+    async def _keep_house(self) -> None:
+        """Renew what ages, and lock when nobody is there."""
+        while True:
+            await asyncio.sleep(min(HOUSEKEEPING_SECONDS, self._lock_after or HOUSEKEEPING_SECONDS))
+            now = self.clock.now()
+            if self._lock_after is not None and now - self._touched_at >= self._lock_after:
+                self._spawn(self.lock())
+                return
+            self.prekeys.expire(now)
+            if self.prekeys.is_renewal_due(now):
+                self._switchboard.publish()
+            if renewal_due(self.local.device_list, now):
+                with contextlib.suppress(ClientError):
+                    await self._renew_list()
+
+    async def _compare_own_list(self) -> None:
+        """Look at the list the server shows for this account; a list we did not sign is its lie."""
+        try:
+            await self._compare_list_once()
+        except RevokedError as error:
+            self._events.put(ConnectionChanged(ConnectionState.OFFLINE, str(error)))
+            await self._connection.stop()
+        except RefusedIdentityError:
+            self._warn(ServerWarning.UNSIGNED_DEVICE_LIST)
+        except ClientError:
+            return  # not reachable: the next connection compares again
+
+    async def _compare_list_once(self) -> None:
+        shown_account = await self._api.account()
+        account = self._require_account()
+        try:
+            shown = DeviceList.decode(shown_account.device_list)
+        except MalformedError:
+            raise RefusedIdentityError("the server shows no device list") from None
+        judged = account.judge(shown, self.clock.now())
+        if judged is not account:
+            self._adopt(judged)
+            await self._save()
+            self._show_list_to_peers()
+        if renewal_due(judged.local.device_list, self.clock.now()):
+            await self._renew_list()
+        elif shown.version < judged.local.device_list.version:
+            await self._put_list(judged, shown_account)
+
+    async def _renew_list(self) -> None:
+        """Sign the next version of the own list: first into the vault, then to the server and the peers."""
+        shown = await self._api.account()
+        account = self._require_account()
+        renewed = account.renewed(_certificates(account, shown), self.clock.now())
+        self._adopt(renewed)
+        await self._save()
+        await self._put_list(renewed, shown)
+        self._show_list_to_peers()
+
+    async def _put_list(self, account: OwnAccount, shown: Account) -> None:
+        certificates = [certificate.encode() for certificate in _certificates(account, shown)]
+        await self._api.put_device_list(account.local.device_list.encode(), certificates)
+
+    def _show_list_to_peers(self) -> None:
+        for conversation in self.conversations:
+            conversation.show_list(self.local.device_list)
+
+    async def _owns_name(self, account: OwnAccount) -> bool:
+        """Say whether a registration that was cut off had reached the server."""
+        self._api.speak_for(account)
+        try:
+            await self._api.token()
+        except UnauthorizedError:
+            return False
+        return True
+
+    async def _go_offline(self) -> None:
+        for conversation in self.conversations:
+            await conversation.hang_up()
+        await self._connection.stop()
+
+    async def _enter_api(self) -> None:
+        if self._is_locked:
+            raise LockedError
+        self.touched()
+        await self._load()
+
+    async def _load(self) -> None:
+        if self._is_loaded or self._is_locked:
+            return
+        contents = VaultContents.decode(await asyncio.to_thread(self._vault.load))
+        self.book = ContactBook(contents.contacts)
+        if contents.account is not None:
+            account = OwnAccount.restore(contents.account)
+            if account.origin != self.server:
+                raise LocalProtocolError(f"The account in this vault lives on {account.origin}.")
+            self._adopt(account)
+        self._is_loaded = True
+
+    async def _save(self) -> None:
+        async with self._saving:
+            account = self._account.store() if self._account is not None else None
+            contents = VaultContents(account=account, contacts=self.book.store())
+            await asyncio.to_thread(self._vault.save, contents.encode())
+
+    def _adopt(self, account: OwnAccount) -> None:
+        if (
+            self._prekeys is None
+            or self._account is None
+            or self._account.local.keys is not account.local.keys
+        ):
+            self._prekeys = PreKeyStore(account.local.keys)
+        self._account = account
+        self._api.speak_for(account)
+
+    def _require_account(self) -> OwnAccount:
+        if self._is_locked:
+            raise LockedError
+        if self._account is None:
+            raise NotRegisteredError
+        return self._account
+
+    def _require_contact(self, username: str) -> Contact:
+        contact = self.contact(username)
+        if contact is None:
+            raise NotFoundError("There is no such contact.")
+        return contact
+
+    def _warn(self, warning: ServerWarning) -> None:
+        sentence = "The server shows other people a device list that this account did not sign."
+        self._events.put(ServerWarned(warning, self.username, sentence))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _stop_tasks(self) -> list[asyncio.Task[None]]:
+        current = asyncio.current_task()
+        tasks = [*self._tasks, *([self._housekeeping] if self._housekeeping else [])]
+        self._housekeeping = None
+        stopped = [task for task in tasks if task is not current]
+        for task in stopped:
+            task.cancel()
+        return stopped
+
+
+def _canonical(username: str) -> Username:
+    try:
+        return canonical(username)
+    except MalformedError:
+        raise InvalidUsernameError from None
+
+
+def _lookup(username: str) -> str:
+    """Return the name to look up: an illegal one is nobody's, and the answer is the same."""
+    try:
+        return canonical(username)
+    except MalformedError:
+        raise NotFoundError from None
+
+
+def _certificates(account: OwnAccount, shown: Account) -> tuple[Certificate, ...]:
+    """Return the certificate of every active device, from the server but named by our own signed list."""
+    known = {account.local.certificate.digest(): account.local.certificate}
+    for encoded in shown.certificates:
+        with contextlib.suppress(MalformedError):
+            certificate = Certificate.decode(encoded)
+            known[certificate.digest()] = certificate
+    try:
+        return tuple(known[device.certificate_digest] for device in account.local.device_list.active)
+    except KeyError:
+        raise ServerFaultError from None

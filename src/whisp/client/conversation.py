@@ -1,28 +1,98 @@
-"""A live conversation: texts, receipts, typing and files between its members, until someone hangs up."""
+"""A live conversation: texts, receipts, typing and files between its members, until someone hangs up.
 
-from collections.abc import AsyncIterator
+One driver runs the core's session: frames in, events out, and the clock. A frame is handled where it
+arrives, on the event loop, without a task in between.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Protocol, Self
 
-from whisp.client.errors import EndReason
-from whisp.client.events import ConversationEvent, Line, SentMessage
-from whisp.client.files import AsyncReader, OutgoingFile
+from whisp.client.clock import Clock
+from whisp.client.direct_line import DirectLine, DirectRequest
+from whisp.client.errors import ConversationEndedError, EndReason, FileFault, FileTransferError
+from whisp.client.events import (
+    ConversationEvent,
+    Delivered,
+    Ended,
+    Gap,
+    Line,
+    LineChanged,
+    Quote,
+    Read,
+    SentMessage,
+    TextReceived,
+    Typing,
+    Undelivered,
+)
+from whisp.client.file_source import AsyncReader
+from whisp.client.files import OutgoingFile
+from whisp.client.inbox import Inbox
 from whisp.client.people import Member
+from whisp.client.transfers import Transfers
+from whisp.client.transport.transport import FrameHandler, Transport
+from whisp.core import content as said
+from whisp.core import events as core
+from whisp.core.errors import HandshakeError, SessionEndedError
+from whisp.core.file_key import FileId
+from whisp.core.file_stream import CHUNK_FRAME_TYPE, FileReceiver, FileSender
+from whisp.core.safety_number import session_code
+from whisp.core.session import HeldList, Session
+from whisp.wire.device_list import DeviceList
 
-__all__ = ["Conversation", "DirectRequest"]
+__all__ = ["Conversation", "ConversationHost", "DirectRequest"]
+
+GOODBYE_SECONDS: Final = 0.5
+
+_REASONS: Final = {
+    core.EndReason.HUNG_UP: EndReason.HUNG_UP,
+    core.EndReason.PEER_LEFT: EndReason.PEER_HUNG_UP,
+    core.EndReason.LOST: EndReason.LOST,
+    core.EndReason.TAMPERED: EndReason.TAMPERED,
+    core.EndReason.PROTOCOL: EndReason.PROTOCOL,
+    core.EndReason.PQ_STALLED: EndReason.STALLED,
+    core.EndReason.EXHAUSTED: EndReason.STALLED,
+    core.EndReason.REVOKED: EndReason.REVOKED,
+    core.EndReason.FORKED: EndReason.FORKED,
+    core.EndReason.WIPED: EndReason.LOCKED,
+}
+_BYES: Final = {
+    said.ByeReason.LOCKED: EndReason.PEER_LOCKED,
+    said.ByeReason.IDLE: EndReason.PEER_LOCKED,
+    said.ByeReason.REVOKED: EndReason.REVOKED,
+    said.ByeReason.PROTOCOL: EndReason.PROTOCOL,
+}
 
 
-class DirectRequest:
-    """The peer's question whether both sides may learn each other's address."""
+class ConversationHost(Protocol):
+    """What a conversation needs of its client."""
 
-    async def accept(self) -> None:
-        """Allow a direct line for this conversation; `LineChanged(DIRECT)` follows if it comes about."""
-        raise NotImplementedError
+    receipts: bool
+    allow_direct: bool
+    clock: Clock
 
-    async def refuse(self) -> None:
-        """Stay on the relay. This side's address was never shown."""
-        raise NotImplementedError
+    @property
+    def may_use_loopback(self) -> bool:
+        """Whether peers can be on this very machine: the server is."""
+        ...
+
+    def conversation_over(self, conversation: "Conversation") -> None:
+        """It ended: leave the call."""
+        ...
+
+    def peer_list_shown(self, peer: Member, shown: DeviceList) -> HeldList:
+        """Check a device list the peer sent; remember it. Raises HandshakeError."""
+        ...
+
+    def own_list_reported(self, conversation: "Conversation", version: int, digest: bytes) -> None:
+        """Compare what the peer was shown as this account's list."""
+        ...
+
+    def touched(self) -> None:
+        """A person did something, here or there."""
+        ...
 
 
 class Conversation:
@@ -33,59 +103,118 @@ class Conversation:
     Every method raises ConversationEndedError once it is over.
     """
 
+    def __init__(self, session: Session, own: Member, peer: Member, host: ConversationHost) -> None:
+        """Applications do not make conversations: `Client.call` and `Ring.accept` do."""
+        self._session = session
+        self._own = own
+        self._peer = peer
+        self._host = host
+        self._clock = host.clock
+        self._started_at = self._clock.now()
+        self._session_code = session_code(session.exporter.expose())
+        self._inbox = Inbox(self._hold)
+        self._transfers = Transfers(self, self._open_outgoing)
+        self._direct = DirectLine(self, session.exporter.expose(), allowed=host.allow_direct)
+        self._relay: Transport | None = None
+        self._is_peer_up = True
+        self._line = Line.RELAYED
+        self._typing = False
+        self._end: EndReason | None = None
+        self._peer_left: core.PeerLeft | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._waiters: list[asyncio.Future[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        return f"Conversation({self._end or self._line})"
+
+    # What it is
+
     @property
     def members(self) -> tuple[Member, ...]:
         """The other members."""
-        raise NotImplementedError
+        return (self._peer,)
 
     @property
     def own(self) -> Member:
         """This device as a member."""
-        raise NotImplementedError
+        return self._own
 
     @property
     def line(self) -> Line:
         """How frames travel now."""
-        raise NotImplementedError
+        return self._line
 
     @property
     def session_code(self) -> str:
         """Six groups of five digits, alike on both sides of this very session and no other."""
-        raise NotImplementedError
+        return self._session_code
 
     @property
     def started_at(self) -> float:
         """Unix seconds."""
-        raise NotImplementedError
+        return self._started_at
 
     @property
     def ended(self) -> EndReason | None:
         """Why it is over, None while it lives."""
-        raise NotImplementedError
+        return self._end
 
-    def __aiter__(self) -> AsyncIterator[ConversationEvent]:
-        """Iterate over events; the last is `Ended`."""
-        raise NotImplementedError
+    # What happens
 
     async def receive(self) -> ConversationEvent:
-        """Return the next event. Raises ConversationEndedError after `Ended` was returned."""
-        raise NotImplementedError
+        """Return the next event; after the last, `Ended`, return it again."""
+        return await self._inbox.get()
 
-    async def send_text(self, text: str, *, reply_to: int | None = None) -> SentMessage:
+    async def __aiter__(self) -> AsyncIterator[ConversationEvent]:
+        """Iterate over events; the last is `Ended`."""
+        while True:
+            event = await self._inbox.get()
+            yield event
+            if isinstance(event, Ended):
+                return
+
+    # What to do
+
+    async def send_text(self, text: str, *, reply_to: Quote | None = None) -> SentMessage:
         """Send a text. Returns when it is encrypted and queued; `Delivered` tells when it arrived.
 
+        While the line is held some texts wait for it; then this call waits too.
+
         Raises:
-            LocalProtocolError: empty, or longer than a message can be.
+            LocalProtocolError: empty, or over 32 KiB.
         """
-        raise NotImplementedError
+        self._host.touched()
+        reference = None
+        if reply_to is not None:
+            author = said.Author.SENDER if reply_to.is_own else said.Author.RECEIVER
+            reference = said.MessageReference(author, reply_to.id)
+        number = await self._send(said.Text(text, reference))
+        self._typing = False
+        await self._drain()
+        return SentMessage(number, text, self._clock.now(), reply_to)
 
     async def set_typing(self, active: bool) -> None:
         """Tell the others that someone types here, or stopped. Repeats are not sent."""
-        raise NotImplementedError
+        self._require_live()
+        self._host.touched()
+        if active is not self._typing:
+            self._typing = active
+            if self._session.can_send:
+                await self._send(said.Typing(active))
 
     async def mark_read(self, message_id: int) -> None:
-        """Tell the sender that the person saw its message and all before it. No-op with receipts off."""
-        raise NotImplementedError
+        """Tell the sender that the person saw its message and all before it; nothing with receipts off.
+
+        Raises:
+            LocalProtocolError: no such message has come.
+        """
+        self._require_live()
+        self._host.touched()
+        if self._host.receipts:
+            self._session.mark_read(message_id, self._clock.now())
+            self._rearm()
 
     async def send_file(
         self,
@@ -99,19 +228,33 @@ class Conversation:
 
         Raises:
             FileTransferError: the path cannot be read.
+            LocalProtocolError: a name or size out of range, or 32 transfers are open.
         """
-        raise NotImplementedError
+        self._require_live()
+        self._host.touched()
+        offer, file = await self._transfers.offer(source, name, size, media_type)
+        try:
+            await self._send(offer)
+        except BaseException:
+            file.fail(FileFault.ENDED, tell_peer=False)
+            raise
+        return file
 
     async def request_direct(self) -> bool:
         """Ask for a direct line and wait for it; say whether it came about.
 
-        Asking shows the peer this device's addresses. The relay stays as the way back.
+        It shows each side the other's address, so the peer is asked, unless its client allows it always.
         """
-        raise NotImplementedError
+        self._require_live()
+        self._host.touched()
+        return await self._direct.request()
 
     async def hang_up(self) -> None:
         """Say goodbye, wipe the keys, end. Waits at most half a second for the goodbye to leave."""
-        raise NotImplementedError
+        if self._end is not None:
+            return
+        self._leave(said.ByeReason.HUNG_UP, core.EndReason.HUNG_UP)
+        await asyncio.sleep(0)
 
     async def __aenter__(self) -> Self:
         return self
@@ -120,3 +263,376 @@ class Conversation:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.hang_up()
+
+    # For the client: lines come and go
+
+    def attach(self, relay: Transport, *, is_first: bool) -> FrameHandler:
+        """Use a relay route from now on; return what takes the frames that arrive on it."""
+        self._relay = relay
+        self._is_peer_up = True
+        if len(self._inbox) and self._inbox.is_full:
+            relay.pause_reading()
+        if is_first:
+            self._rearm()
+        elif self._direct.transport is None:
+            self._resume()
+        return self._receiver(relay)
+
+    def detach(self) -> None:
+        """The relay is gone for now."""
+        if self._relay is not None:
+            self._relay.close()
+            self._relay = None
+        if self._direct.transport is None:
+            self._hold_line()
+
+    def peer_changed(self, is_up: bool) -> None:
+        """The server says that the peer's socket is gone, or back."""
+        self._is_peer_up = is_up
+        if self._direct.transport is not None:
+            return
+        if is_up and self._relay is not None:
+            self._resume()
+        elif not is_up:
+            self._hold_line()
+
+    def direct_opened(self, transport: Transport) -> FrameHandler:
+        """A direct line stands: send there from now on; return what takes its frames."""
+        self._transfers.line_lost()
+        if not self._session.is_line_up:
+            self._resume()
+        else:
+            self._change_line(Line.DIRECT)
+            self._transfers.line_back()
+        if self._inbox.is_full:
+            transport.pause_reading()
+        self._wake()
+        return self._receiver(transport)
+
+    def direct_closed(self) -> None:
+        """The direct line is gone: back to the relay, losing and doubling nothing."""
+        if self._end is not None:
+            return
+        if self._relay is not None and self._is_peer_up:
+            self._session.line_down(self._clock.now())
+            self._transfers.line_lost()
+            self._resume()
+        else:
+            self._hold_line()
+
+    def consent_to_direct(self) -> None:
+        """Allow a direct line without being asked: the client's option, and the caller allows it too."""
+        self._direct.consent()
+
+    def wipe(self) -> None:
+        """End at once: keys, buffers and unread events go; only a goodbye that lay ready is sent."""
+        if self._end is not None:
+            self._inbox.clear()
+            return
+        transport = self._transport
+        bye = self._session.panic()
+        if bye is not None and transport is not None:
+            transport.send(bye)
+        self._inbox.clear()
+        self._finish(EndReason.LOCKED)
+
+    def leave_for(self, reason: EndReason) -> None:
+        """End because of what was found out about a device list."""
+        if self._end is None:
+            bye = said.ByeReason.REVOKED if reason is EndReason.REVOKED else said.ByeReason.PROTOCOL
+            end = core.EndReason.REVOKED if reason is EndReason.REVOKED else core.EndReason.FORKED
+            self._leave(bye, end)
+
+    def show_list(self, device_list: DeviceList) -> None:
+        """Send this account's newer device list to the peer."""
+        self.send_soon(said.ListUpdate(device_list.encode()))
+
+    # For transfers and the direct line
+
+    @property
+    def may_use_loopback(self) -> bool:
+        """Whether both peers may be on this very machine: the server is."""
+        return self._host.may_use_loopback
+
+    @property
+    def is_line_up(self) -> bool:
+        """Whether frames can travel."""
+        return self._end is None and self._transport is not None
+
+    async def send_content(self, content: said.Content) -> None:
+        """Send a content, when there is room. Raises ConversationEndedError."""
+        await self._send(content)
+
+    def send_soon(self, content: said.Content) -> None:
+        """Send a content now if there is room, else in the background; nothing happens after the end."""
+        if self._end is not None:
+            return
+        if not content.COUNTED or self._session.can_send:
+            self._send_now(content)
+        else:
+            self._spawn(self._send_quietly(content))
+
+    def send_chunk(self, frame: bytes) -> bool:
+        """Queue a chunk; say whether to `drain` before the next."""
+        transport = self._transport
+        if transport is None:
+            return False
+        transport.send(frame)
+        return transport.is_full
+
+    async def drain(self) -> None:
+        """Wait while too much is queued."""
+        await self._drain()
+
+    def open_incoming(self, offer: said.FileOffer) -> FileReceiver:
+        """Return the opening end of an offered file. Raises FileTransferError after the end."""
+        if self._end is not None:
+            raise FileTransferError(FileFault.ENDED)
+        return self._session.open_incoming(offer)
+
+    def close_file(self, file_id: FileId) -> None:
+        """A transfer is over: wipe its key."""
+        self._transfers.forget(file_id)
+        if self._end is None and not self._session.is_ended:
+            self._session.close_file(file_id)
+
+    def tell(self, event: ConversationEvent) -> None:
+        """Tell the application."""
+        if self._end is None or isinstance(event, Ended):
+            self._inbox.put(event)
+
+    # The driver
+
+    @property
+    def _transport(self) -> Transport | None:
+        if self._direct.transport is not None:
+            return self._direct.transport
+        return self._relay if self._is_peer_up else None
+
+    def _receiver(self, transport: Transport) -> FrameHandler:
+        def receive(frame: bytes | memoryview) -> None:
+            if self._end is not None or not frame:
+                return
+            if frame[0] == CHUNK_FRAME_TYPE:
+                if transport is self._transport:  # chunks keep order on one way only
+                    self._transfers.receive_chunk(frame)
+                return
+            self._handle(self._session.receive(bytes(frame), self._clock.now()))
+            self._tick_if_due()
+
+        return receive
+
+    def _handle(self, events: list[core.Event] | tuple[core.Event, ...]) -> None:
+        for event in events:
+            match event:
+                case core.ContentReceived():
+                    self._take(event.number, event.content)
+                case core.Delivered():
+                    self.tell(Delivered(event.up_to, event.first))
+                case core.Read():
+                    self.tell(Read(event.up_to, event.first))
+                case core.Undelivered():
+                    self.tell(Undelivered(event.last, event.first))
+                case core.Gap():
+                    self.tell(Gap(event.count))
+                case core.ContentRefused():
+                    self.tell(Gap(1))
+                case core.ResendFrames():
+                    for frame in event.frames:
+                        self._push(frame)
+                case core.ListReported():
+                    self._host.own_list_reported(self, event.version, event.digest)
+                case core.PeerLeft():
+                    self._peer_left = event
+                case core.Ended():
+                    self._finish(self._reason(event.reason))
+                case core.UnknownContent():
+                    pass  # the peer is of a younger minor version; its number was counted
+        if events:
+            self._wake()
+
+    def _take(self, number: int, content: said.Content) -> None:
+        if self._end is not None:
+            return
+        match content:
+            case said.Text():
+                self._host.touched()
+                quote = None
+                if content.reply_to is not None:
+                    is_own = content.reply_to.author is said.Author.RECEIVER
+                    quote = Quote(is_own, content.reply_to.number)
+                self.tell(TextReceived(number, self._peer, content.body, self._clock.now(), quote))
+            case said.Typing():
+                self.tell(Typing(self._peer, content.active))
+            case said.FileOffer() | said.FileRequest() | said.FileAck() | said.FileCancel() | said.FileDone():
+                self._transfers.receive(content)
+            case said.DirectConsent() | said.LineOffer() | said.LineAnswer():
+                self._direct.receive(content)
+            case said.ListUpdate():
+                self._take_list(DeviceList.decode(content.device_list))
+            case _:
+                pass  # the session keeps the others to itself
+
+    def _take_list(self, shown: DeviceList) -> None:
+        try:
+            held = self._host.peer_list_shown(self._peer, shown)
+        except HandshakeError:
+            self.leave_for(EndReason.FORKED)
+            return
+        if shown.certificate_digest(self._peer.device) is None:
+            self.leave_for(EndReason.REVOKED)
+        else:
+            self._session.hold_list(held)
+
+    async def _send(self, content: said.Content) -> int:
+        while True:
+            self._require_live()
+            if not content.COUNTED or self._session.can_send:
+                return self._send_now(content)
+            await self._changed()
+
+    async def _send_quietly(self, content: said.Content) -> None:
+        try:
+            await self._send(content)
+        except ConversationEndedError:
+            return
+
+    def _send_now(self, content: said.Content) -> int:
+        try:
+            sent = self._session.send(content, self._clock.now())
+        except SessionEndedError:
+            self._finish(self._reason(self._session.end_reason))
+            raise ConversationEndedError(self._end or EndReason.LOST) from None
+        if sent.frame is not None:
+            self._push(sent.frame)
+        self._rearm()
+        return sent.number
+
+    def _push(self, frame: bytes) -> None:
+        transport = self._transport
+        if transport is not None:
+            transport.send(frame)
+
+    async def _drain(self) -> None:
+        transport = self._transport
+        if transport is not None:
+            await transport.drain()
+
+    def _resume(self) -> None:
+        """There is a line again: say what came last, and go on."""
+        if self._end is not None or self._transport is None:
+            return
+        for frame in self._session.line_up(self._clock.now()):
+            self._push(frame)
+        self._change_line(Line.DIRECT if self._direct.transport is not None else Line.RELAYED)
+        self._transfers.line_back()
+        self._wake()
+        self._rearm()
+
+    def _hold_line(self) -> None:
+        if self._end is not None or self._line is Line.HELD:
+            return
+        self._session.line_down(self._clock.now())
+        self._transfers.line_lost()
+        self._change_line(Line.HELD)
+        self._rearm()
+
+    def _change_line(self, line: Line) -> None:
+        if line is not self._line:
+            self._line = line
+            self.tell(LineChanged(line, self._session.held_until if line is Line.HELD else None))
+
+    def _hold(self, is_full: bool) -> None:
+        """Slow the peer down while the application is behind."""
+        for transport in (self._direct.transport, self._relay):
+            if transport is None:
+                continue
+            if is_full:
+                transport.pause_reading()
+            else:
+                transport.resume_reading()
+
+    def _tick_if_due(self) -> None:
+        if self._end is not None:
+            return
+        now = self._clock.now()
+        if self._session.next_deadline(now) <= now:
+            due = self._session.tick(now)
+            for frame in due.frames:
+                self._push(frame)
+            self._handle(due.events)
+        self._rearm()
+
+    def _rearm(self) -> None:
+        if self._end is not None:
+            return
+        now = self._clock.now()
+        deadline = self._session.next_deadline(now)
+        if self._timer is not None:
+            if self._timer_at <= deadline:
+                return  # it fires early and arms itself anew
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = asyncio.get_running_loop().call_later(max(deadline - now, 0.0), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._tick_if_due()
+
+    def _leave(self, bye_reason: said.ByeReason, end: core.EndReason) -> None:
+        transport = self._transport
+        bye = self._session.hang_up(self._clock.now(), bye_reason, end)
+        if bye is not None and transport is not None:
+            transport.send(bye)
+        self._finish(_REASONS[end])
+
+    def _finish(self, reason: EndReason) -> None:
+        """End, once: wipe, tell the application, let the lines go."""
+        if self._end is not None:
+            return
+        self._end = reason
+        self._line = Line.GONE
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._session.wipe()
+        self._transfers.end(abandon=reason is EndReason.LOCKED)
+        self._direct.close()
+        for task in self._tasks:
+            task.cancel()
+        lost = self._peer_left.lost if self._peer_left is not None else 0
+        self._inbox.put(Ended(reason, lost))
+        self._wake()
+        self._host.conversation_over(self)
+        if self._relay is not None:
+            self._relay.close()
+            self._relay = None
+
+    def _reason(self, reason: core.EndReason | None) -> EndReason:
+        if self._peer_left is not None:
+            return _BYES.get(self._peer_left.reason, EndReason.PEER_HUNG_UP)
+        return _REASONS[reason or core.EndReason.LOST]
+
+    def _open_outgoing(self, offer: said.FileOffer) -> FileSender:
+        self._require_live()
+        return self._session.open_outgoing(offer)
+
+    def _require_live(self) -> None:
+        if self._end is not None:
+            raise ConversationEndedError(self._end)
+
+    async def _changed(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -33,7 +33,8 @@ class Inbox:
     def __init__(self, on_full: Callable[[bool], None]) -> None:
         self._events: deque[ConversationEvent] = deque()
         self._on_full = on_full
-        self._is_full = False
+        self.is_full = False
+        """Whether the application is behind."""
         self._arrived = asyncio.Event()
 
     def __len__(self) -> int:
@@ -44,8 +45,8 @@ class Inbox:
         if not self._replace(event):
             self._events.append(event)
         self._arrived.set()
-        if len(self._events) >= FULL and not self._is_full:
-            self._is_full = True
+        if len(self._events) >= FULL and not self.is_full:
+            self.is_full = True
             self._on_full(True)
 
     async def get(self) -> ConversationEvent:
@@ -56,8 +57,8 @@ class Inbox:
         if isinstance(self._events[0], Ended):
             return self._events[0]
         event = self._events.popleft()
-        if self._is_full and len(self._events) <= ROOM_AGAIN:
-            self._is_full = False
+        if self.is_full and len(self._events) <= ROOM_AGAIN:
+            self.is_full = False
             self._on_full(False)
         return event
 

@@ -1,7 +1,9 @@
 """Who one talks to: members of a conversation, pinned contacts, and the number two people compare."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+from whisp.core.safety_number import safety_number, safety_qr_encode
 from whisp.wire.ids import AccountId, DeviceId, Username
 
 __all__ = ["Contact", "Member", "SafetyNumber"]
@@ -38,3 +40,13 @@ class SafetyNumber:
     """Twelve groups of five digits, joined by spaces."""
     qr: bytes
     """What this side shows; the other side scans it."""
+
+    @classmethod
+    def between(cls, own: AccountId, other: AccountId) -> "SafetyNumber":
+        """Return the number of two accounts. The first time takes about 50 ms."""
+        return cls(_digits(own, other), safety_qr_encode(own, other))
+
+
+@lru_cache(maxsize=256)
+def _digits(own: AccountId, other: AccountId) -> str:
+    return safety_number(own, other)

@@ -5,8 +5,8 @@ from typing import Protocol, TypeAlias
 
 __all__ = ["FrameHandler", "Transport"]
 
-FrameHandler: TypeAlias = Callable[[bytes], None]
-"""Takes one frame that arrived; called synchronously and in order."""
+FrameHandler: TypeAlias = Callable[[bytes | memoryview], None]
+"""Takes one frame that arrived, synchronously and in order. A view is valid during the call only."""
 
 
 class Transport(Protocol):
