@@ -86,7 +86,7 @@ class Device:
         unsigned = DeviceList(
             self.account,
             version,
-            FIRST_PREVIOUS,
+            FIRST_PREVIOUS if version == 1 else os.urandom(32),
             now,
             now + 86_400,
             tuple(
@@ -152,6 +152,20 @@ class FakeDirectory:
         return self.devices.get(device)
 
 
+class Clock:
+    """Monotonic time that runs, and can jump."""
+
+    def __init__(self) -> None:
+        self._jumped = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._jumped
+
+    def advance(self, seconds: float) -> None:
+        """Jump ahead."""
+        self._jumped += seconds
+
+
 class Live:
     """The server under test."""
 
@@ -159,7 +173,8 @@ class Live:
         self.tokens = FakeTokens()
         self.directory = FakeDirectory()
         self.presence = MemoryPresence()
-        self.hub = Hub(self.tokens, self.directory, self.presence, **hub_options)
+        self.clock = Clock()
+        self.hub = Hub(self.tokens, self.directory, self.presence, clock=self.clock, **hub_options)
         self.port = 0
         self._clients: list[RawClient] = []
 
@@ -220,6 +235,26 @@ class Live:
         assert (caller_route.call_id, caller_route.device) == (call_id, near)
         assert callee_route.route != caller_route.route
         return Call(call_id, caller_route.route, callee_route.route)
+
+    @property
+    def now(self) -> float:
+        """The wall clock, for presence."""
+        return time.time()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.advance(seconds)
+        self.hub.expire()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something holds."""
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    async def quiet(self, connections: int = 0) -> None:
+        """Wait until only so many sockets are left."""
+        await self.until(lambda: self.hub.counts()["connections"] == connections)
 
     async def close_clients(self) -> None:
         """Close what the test left open."""
@@ -352,6 +387,8 @@ class RawClient:
         self.write_piece(b"settle", PING)
         async with asyncio.timeout(5):
             kind, payload = await self.piece()
+            if kind == CLOSE:
+                raise ClosedError(int.from_bytes(payload[:2], "big"), payload[2:].decode())
             assert (kind, payload) == (PONG, b"settle"), (kind, payload[:40])
 
     async def closed(self, timeout: float = 5.0) -> ClosedError:

@@ -414,11 +414,13 @@ class Hub:
 
     def _sweep(self) -> None:
         try:
-            self._expire(self._clock())
+            self.expire()
         finally:
             self.start()
 
-    def _expire(self, now: float) -> None:
+    def expire(self) -> None:
+        """Do all that is due by now. The sweep calls this, SWEEP_SECONDS apart."""
+        now = self._clock()
         self._perform(self._calls.expire(now), None)
         self._exchange.expire(now)
         for connection in _due(self._newcomers, now):
