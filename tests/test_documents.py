@@ -35,7 +35,7 @@ def snippets(language: str) -> list[tuple[str, int, str]]:
 
 
 @cache
-def tests() -> str:
+def sources() -> str:
     """Return the source of all tests."""
     return "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
 
@@ -87,13 +87,13 @@ def test_attacks_that_are_named_are_tested() -> None:
     security = documents()["SECURITY.md"]
     named = set(_ATTACK.findall(security))
     assert named
-    assert sorted(number for number in named if f"test_s{number}_" not in tests()) == []
+    assert sorted(number for number in named if f"test_s{number}_" not in sources()) == []
 
 
 def test_tests_that_are_named_exist() -> None:
     named = {test for text in documents().values() for test in _TEST_NAME.findall(text)}
     assert (
-        sorted(test for test in named if f"def {test}" not in tests() and f"{test}.py" not in tests()) == []
+        sorted(test for test in named if f"def {test}" not in sources() and f"{test}.py" not in sources()) == []
     )
 
 
@@ -104,7 +104,7 @@ def test_commands_that_are_named_exist() -> None:
     blocks = "\n".join(text for _, _, text in snippets("sh"))
     readme = documents()["README.md"]
     wanted = set(_COMMAND.findall(blocks + "\n" + "\n".join(re.findall(r"`([^`\n]+)`", readme))))
-    known = {line.split()[0] for line in help_text.splitlines() if line.strip()} | {"app"}
+    known = {line.split()[0].rstrip(":") for line in help_text.splitlines() if line.strip()} | {"app"}
     assert wanted
     assert sorted(wanted - known) == []
 

@@ -83,7 +83,7 @@ def _tells_nothing(argument: ast.expr) -> bool:
     match argument:
         case ast.Constant() | ast.Name(id="where"):
             return True
-        case ast.Call(func=ast.Name(id="len" | "int" | "round" | "bool")):
+        case ast.Call(func=ast.Name(id="len" | "int" | "round" | "bool" | "_place_of")):
             return True
         case ast.Attribute(value=ast.Call(func=ast.Name(id="type")), attr="__name__"):
             return True
