@@ -185,6 +185,21 @@ def test_who_does_not_lead_may_not_offer_and_who_does_may_not_answer() -> None:
         ends(RatchetEnd.PROTOCOL, receiver, (epoch, n, attachment, message_key), now=1)
 
 
+def test_an_echo_of_our_own_half_is_no_repeat_and_ends_the_session() -> None:
+    a, b = pair()
+    deliver(a, b, now=0)
+    offer = deliver(a, b, now=60)
+    deliver(b, a, now=60)
+    epoch, n, _, message_key = b.send(60.5)
+    ends(RatchetEnd.PROTOCOL, a, (epoch, n, offer, message_key), now=60.5)
+    c, d = pair()
+    deliver(c, d, now=0)
+    deliver(c, d, now=60)
+    answer = d.send(60)[2]
+    epoch, n, _, message_key = c.send(60.5)
+    ends(RatchetEnd.PROTOCOL, d, (epoch, n, answer, message_key), now=60.5)
+
+
 def test_an_answer_nobody_asked_for_ends_the_session() -> None:
     a, b = pair()
     epoch, n, _, message_key = b.send(1)
@@ -206,20 +221,39 @@ def test_a_message_of_an_epoch_not_derived_yet_is_refused() -> None:
     deliver(a, b, now=0)
 
 
-def test_stragglers_of_the_epoch_before_are_read_for_120_seconds() -> None:
+def test_the_follower_reads_stragglers_of_the_epoch_before_for_120_seconds() -> None:
     a, b = pair()
     deliver(a, b, now=0)
-    late = [a.send(59) for _ in range(3)]
-    exchange(a, b, now=60)
-    read(b, late[0], now=61)
-    assert b.next_expiry() == 61 + 120 - 1  # the chain, since the first message of epoch 1 came at 60
-    read(b, late[2], now=179)
+    deliver(a, b, now=60)  # the offer
+    late = [a.send(60) for _ in range(3)]  # still in epoch 0, and nothing after them there
+    deliver(b, a, now=60)
+    deliver(a, b, now=60)
+    assert_straggling_ends(b, late)
+
+
+def test_the_leader_reads_stragglers_of_the_epoch_before_for_120_seconds() -> None:
+    a, b = pair()
+    deliver(a, b, now=0)
+    deliver(a, b, now=60)
+    deliver(b, a, now=60)  # the answer
+    late = [b.send(60) for _ in range(3)]
+    deliver(a, b, now=60)
+    deliver(b, a, now=60)
+    assert_straggling_ends(a, late)
+
+
+def assert_straggling_ends(ratchet: KemRatchet, late: list[Sent]) -> None:
+    """Of three messages of epoch 0, see the chain read them until 120 s after epoch 1 was heard at 60."""
+    assert ratchet.next_expiry() == 180
+    read(ratchet, late[1], now=179)  # so that the key of the one before is kept until 299
+    for straggler in (late[0], late[2]):
+        with pytest.raises(MessageKeyGoneError):
+            read(ratchet, straggler, now=180)
+    ratchet.expire(now=180)
+    assert ratchet.next_expiry() is None
+    assert len(ratchet.snapshot_for_testing()[3]) == 1  # type: ignore[arg-type]  # a tuple inside
     with pytest.raises(MessageKeyGoneError):
-        read(b, late[1], now=180)
-    b.expire(now=180)
-    assert len(b.snapshot_for_testing()[3]) == 1  # type: ignore[arg-type]  # a tuple inside
-    with pytest.raises(MessageKeyGoneError):
-        read(b, late[1], now=180)
+        read(ratchet, late[2], now=180)
 
 
 def test_of_two_epochs_before_nothing_is_read() -> None:

@@ -476,6 +476,26 @@ def test_the_deadline_names_the_expiry_of_kept_keys() -> None:
     assert b.snapshot_for_testing()[0][4] == ()  # type: ignore[index]  # no skipped key is left
 
 
+@pytest.mark.parametrize("by", ["encrypting", "decrypting"])
+def test_kept_keys_go_in_passing_even_if_nobody_watches_the_deadline(by: str) -> None:
+    a, b = pair()
+    a.encrypt(b"lost", 0)
+    tell(a, b, b"hello", 0)
+    tell(b, a, b"hello", 119.5)
+    assert kept_keys(b) == 2
+    if by == "encrypting":
+        b.encrypt(b"hello", 120.5)
+    else:
+        tell(a, b, b"hello", 120.5)
+    assert kept_keys(b) == 0
+
+
+def kept_keys(ratchet: Ratchet) -> int:
+    assert ratchet._classical is not None
+    assert ratchet._post_quantum is not None
+    return len(ratchet._classical._skipped) + len(ratchet._post_quantum._skipped)
+
+
 # Every way it ends
 
 
