@@ -305,8 +305,9 @@ class DirectLine:
             return
         self.transport = None
         self._reset()
-        self._host.direct_closed()
+        # First, so that the peer leaves the dead line before it is asked to go on with anything.
         self._host.send_soon(DirectConsent(False))
+        self._host.direct_closed()
 
     def _withdraw(self) -> None:
         """The peer takes its consent back, or saw the direct line break."""

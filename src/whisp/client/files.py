@@ -25,6 +25,8 @@ from whisp.wire.errors import LocalProtocolError, MalformedError, RemoteProtocol
 __all__ = ["AsyncReader", "Carrier", "FileContent", "IncomingFile", "OutgoingFile", "Sink"]
 
 PROGRESS_SECONDS: Final = 0.1
+ASK_AGAIN_SECONDS: Final = 2.0
+"""How long a request to go on after a change of lines may stay without a chunk."""
 
 FileContent = FileOffer | FileRequest | FileAck | FileCancel | FileDone
 
@@ -329,8 +331,7 @@ class IncomingFile(_Transfer):
         try:
             while written < stream.count:
                 if not self._arrived:
-                    self._wake.clear()
-                    await self._wake.wait()
+                    await self._wait_for_chunk()
                     continue
                 parts = [self._arrived.popleft() for _ in range(min(len(self._arrived), ACK_CHUNKS))]
                 await target.write(parts)
@@ -348,6 +349,15 @@ class IncomingFile(_Transfer):
             self._carrier.send_soon(FileDone(self._file_id))
             if not self.is_over:
                 self._succeed(path)
+
+    async def _wait_for_chunk(self) -> None:
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(ASK_AGAIN_SECONDS if self._is_resuming else None):
+                await self._wake.wait()
+        except TimeoutError:
+            if self._carrier.is_line_up:
+                self.line_back()
 
     def _end(self) -> None:
         super()._end()
