@@ -4,7 +4,7 @@ from typing import Protocol
 
 from whisp.wire.ids import AccountId, DeviceId, Username
 
-__all__ = ["DeviceDirectory", "DeviceRecord", "Principal", "TokenVerifier"]
+__all__ = ["Bearer", "DeviceDirectory", "DeviceRecord", "Principal", "TokenVerifier"]
 
 
 class Principal(Protocol):
@@ -19,10 +19,18 @@ class Principal(Protocol):
         """The name of its account."""
 
 
+class Bearer(Protocol):
+    """Whom a token names. Whether that device still exists, and by what name, only the directory knows."""
+
+    @property
+    def device(self) -> DeviceId:
+        """The device the token was issued to."""
+
+
 class TokenVerifier(Protocol):
     """Checks the token in HELLO."""
 
-    def verify(self, token: str, now: float) -> Principal:
+    def verify(self, token: str, now: float) -> Bearer:
         """Return who the token speaks for. Raises a WhispError when it is not valid at `now`."""
 
 

@@ -1,0 +1,99 @@
+"""Settings, from the environment: every name begins with WHISP_ (docs/guides/hosting.md).
+
+Nothing here is a secret but the database URL, which may carry a password; keys live in files.
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from whisp.server import limits
+from whisp.server.errors import StartError
+from whisp.server.origins import Origins
+
+__all__ = ["DEFAULT_PORT", "Network", "Settings"]
+
+DEFAULT_PORT: Final = 8790
+_LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _split(value: Any) -> Any:
+    """Take `a, b` for a list, as people write it in an environment file."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """How one server runs. `Settings()` reads the environment; arguments win over it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WHISP_",
+        env_parse_none_str="none",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    host: str = "127.0.0.1"
+    """The address to listen on."""
+    port: int = Field(DEFAULT_PORT, ge=0, le=65535)
+    """The port to listen on; 0 takes any free one."""
+    data: Path | None = Path("data")
+    """The folder for database and keys. `none`: in memory, and gone when the process ends."""
+    database: SecretStr | None = None
+    """A SQLAlchemy URL; by default SQLite in the data folder."""
+    origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    """What clients dial, such as https://chat.example; by default the loopback names of the port."""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)] = ()
+    """Addresses or networks whose X-Forwarded-For is believed."""
+    websocket: Literal["picows", "uvicorn"] = "picows"
+    """What parses WebSocket frames."""
+    token_seconds: int = Field(900, ge=10, le=86_400)
+    """How long a session token lives."""
+    max_connections: int = Field(limits.MAX_CONNECTIONS, ge=1)
+    """WebSockets in all."""
+    max_connections_per_address: int = Field(limits.MAX_CONNECTIONS_PER_ADDRESS, ge=1)
+    """WebSockets from one address."""
+    max_http_connections: int = Field(4096, ge=1)
+    """Connections that are not WebSockets, in all: each costs about 8 KiB until its request is in."""
+    max_http_connections_per_address: int = Field(256, ge=1)
+    """The same from one address, as long as no valid token came over them."""
+    rate_factor: float = Field(1.0, gt=0)
+    """Multiplies every rate limit: for load tests, and for hosts with few addresses before them."""
+
+    @classmethod
+    def read(cls, **given: Any) -> "Settings":
+        """Return the settings of the environment and of those arguments that are not None.
+
+        Raises:
+            StartError: with a sentence for each setting that cannot be; no value is repeated.
+        """
+        try:
+            settings = cls(**{name: value for name, value in given.items() if value is not None})
+            Origins(settings.known_origins)
+        except ValidationError as error:
+            raise StartError("\n".join(map(_sentence, error.errors()))) from None
+        return settings
+
+    @property
+    def known_origins(self) -> tuple[str, ...]:
+        """The origins this server answers for."""
+        return self.origins or tuple(f"http://{name}:{self.port}" for name in _LOOPBACK_NAMES)
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL; it may hold a password."""
+        if self.database is not None:
+            return self.database.get_secret_value()
+        if self.data is None:
+            return "sqlite+aiosqlite://"
+        return f"sqlite+aiosqlite:///{(self.data / 'whisp.db').absolute()}"
+
+
+def _sentence(error: Any) -> str:
+    name = "WHISP_" + "_".join(str(part) for part in error["loc"][:1]).upper()
+    return f"{name} cannot be used: {error['msg']}."

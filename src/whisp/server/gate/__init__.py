@@ -1,0 +1,1 @@
+"""Who may enter: everything a request meets before a capability sees it."""
