@@ -26,12 +26,8 @@ from benchmarks.figures import Figure
 __all__ = ["run"]
 
 _MIB: Final = 1024 * 1024
-_WORMHOLE: Final = (
-    "magic-wormhole==0.24.0",
-    "magic-wormhole-mailbox-server==0.8.0",
-    "magic-wormhole-transit-relay==0.5.0",
-)
-_CACHE: Final = Path(__file__).resolve().parent.parent / ".venv" / "bench-wormhole"
+_TOP: Final = Path(__file__).resolve().parent.parent
+_CACHE: Final = _TOP / ".venv" / "bench-wormhole"
 _CONTESTANTS: Final = ("direct", "wormhole", "relayed", "wormhole_relayed")
 _COMMAND_SECONDS: Final = 120
 
@@ -155,7 +151,9 @@ def _install_wormhole() -> Path:
     """Install magic-wormhole and its two servers in an environment of their own, once."""
     if not (_CACHE / "bin" / "wormhole").exists():
         subprocess.run([sys.executable, "-m", "venv", _CACHE], check=True)
-        subprocess.run([_CACHE / "bin" / "pip", "install", "--quiet", *_WORMHOLE], check=True)
+        lock = _TOP / "requirements" / "peers.txt"
+        pip = [_CACHE / "bin" / "pip", "install", "-qq", "--require-hashes", "-r", lock]
+        subprocess.run(pip, check=True)
     return _CACHE / "bin"
 
 
