@@ -1,6 +1,7 @@
-"""Pairs of ratchets for tests, and a thief who copies one."""
+"""Pairs of ratchets for tests, what they say to each other, and a thief who copies one."""
 
 import os
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -8,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from whisp.core.ratchet import Ratchet
 from whisp.core.secret_state import SecretState
 
-__all__ = ["pair", "steal"]
+__all__ = ["pair", "secrets_in", "steal", "talk", "tell"]
 
 _State = TypeVar("_State")
 
@@ -35,3 +36,33 @@ def steal(state: _State) -> _State:
     if isinstance(state, dict):
         return {key: steal(value) for key, value in state.items()}  # type: ignore[return-value]
     return state
+
+
+def tell(sender: Ratchet, receiver: Ratchet, text: bytes, now: float = 0) -> bytes:
+    """Send one message that arrives and is read; return its frame."""
+    frame = sender.encrypt(text, now)
+    assert receiver.decrypt(frame, now) == text
+    return frame
+
+
+def talk(a: Ratchet, b: Ratchet, start: float, end: float, every: float = 5) -> None:
+    """Let both sides say something now and then, and send what is owed."""
+    now = start
+    while now < end:
+        for sender, receiver in ((a, b), (b, a)):
+            if sender.can_send:
+                tell(sender, receiver, b"hello", now)
+        for _ in range(3):
+            for sender, receiver in ((a, b), (b, a)):
+                if sender.owes_message(now):
+                    tell(sender, receiver, b"", now)
+        now += every
+
+
+def secrets_in(state: object) -> Iterator[bytes]:
+    """Yield every byte string in a snapshot."""
+    if isinstance(state, bytes):
+        yield state
+    elif isinstance(state, tuple):
+        for part in state:
+            yield from secrets_in(part)
