@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from whisp.testing import running_server_process
-
 from benchmarks.figures import Figure
+from whisp.testing import running_server_process
 
 __all__ = ["run"]
 
