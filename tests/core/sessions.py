@@ -11,12 +11,24 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from whisp.core.content import Content
 from whisp.core.events import ContentReceived, Event, Member, ResendFrames
 from whisp.core.key_schedule import Secret
+from whisp.core.padding import MESSAGE_FLOOR, pad
 from whisp.core.ratchet import Ratchet
 from whisp.core.session import HeldList, Session
 from whisp.wire.device_list import ActiveDevice, DeviceList
 from whisp.wire.ids import AccountId, DeviceId
 
-__all__ = ["ALICE", "A_LIST", "BOB", "START", "Line", "Side", "session_pair", "texts"]
+__all__ = [
+    "ALICE",
+    "A_LIST",
+    "BOB",
+    "START",
+    "Line",
+    "Side",
+    "ratchet_of",
+    "say_raw",
+    "session_pair",
+    "texts",
+]
 
 START = 1_000_000.0
 ALICE = Member(AccountId(b"A" * 32), DeviceId(b"a" * 16))
@@ -150,3 +162,17 @@ class Line:
 def texts(side: Side) -> list[str]:
     """Return the bodies of the texts a side was given, in order."""
     return [getattr(event.content, "body", "") for event in side.received]
+
+
+def ratchet_of(session: Session) -> Ratchet:
+    """Reach the ratchet behind a session, to say what a session itself never would."""
+    state = session._state
+    assert state is not None
+    assert isinstance(state.ratchet, Ratchet)
+    return state.ratchet
+
+
+def say_raw(line: Line, encoded: bytes) -> list[object]:
+    """Let Alice's ratchet carry these content bytes to Bob, whatever they are."""
+    frame = ratchet_of(line.alice.session).encrypt(pad(encoded, MESSAGE_FLOOR), line.now)
+    return [*line.read_one(line.bob, frame)]
