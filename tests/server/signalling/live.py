@@ -21,7 +21,9 @@ from whisp.server.signalling.asgi_driver import WebSocketEndpoint
 from whisp.server.signalling.door import Door
 from whisp.server.signalling.drivers import WebSocketDriver, websocket_options
 from whisp.server.signalling.hub import Hub
+from whisp.server.signalling.relay import NO_LINKS, Links
 from whisp.wire.certificate import CERTIFICATE_LABEL, Certificate, DeviceKind
+from whisp.wire.codes import CloseCode
 from whisp.wire.device_list import DEVICE_LIST_LABEL, FIRST_PREVIOUS, ActiveDevice, DeviceList, RevokedDevice
 from whisp.wire.errors import VerificationError
 from whisp.wire.frames import (
@@ -152,6 +154,51 @@ class FakeDirectory:
         return self.devices.get(device)
 
 
+class FakeConnection:
+    """A `Connection` that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.links: Links = NO_LINKS
+        self.allowance = 0
+        self.is_full = False
+        self.peer: Any = None
+        self.queued_bytes = 10**6
+        self.sent: list[bytes] = []
+        self.pings = 0
+        self.is_paused = False
+        self.closed_with: CloseCode | None = None
+        self.is_aborted = False
+
+    def send(self, message: bytes) -> None:
+        """Keep it."""
+        self.sent.append(message)
+
+    def ping(self) -> None:
+        """Count it."""
+        self.pings += 1
+
+    def pause_reading(self) -> None:
+        """Note it."""
+        assert not self.is_paused
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        """Note it."""
+        self.is_paused = False
+
+    def accept_large_messages(self) -> bool:
+        """Do nothing."""
+        return True
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Keep the code."""
+        self.closed_with = code
+
+    def abort(self) -> None:
+        """Note it."""
+        self.is_aborted = True
+
+
 class Clock:
     """Monotonic time that runs, and can jump."""
 
@@ -255,6 +302,10 @@ class Live:
     async def quiet(self, connections: int = 0) -> None:
         """Wait until only so many sockets are left."""
         await self.until(lambda: self.hub.counts()["connections"] == connections)
+
+    def forget_clients(self) -> None:
+        """Keep no client alive that the test has done with."""
+        self._clients.clear()
 
     async def close_clients(self) -> None:
         """Close what the test left open."""
@@ -519,6 +570,7 @@ __all__ = [
     "Call",
     "ClosedError",
     "Device",
+    "FakeConnection",
     "FrameType",
     "Live",
     "RawClient",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from tests.server.signalling.live import answer, cancel, confirm, decline, offer
 
 from whisp.server.limits import (
@@ -185,7 +185,7 @@ def test_rings_are_bounded_at_both_sides(calls: Calls) -> None:
         ring(calls, SEFA, call_id=CallId(bytes((n,)) * 16))
     assert calls.ring(ODILE, OTHER_CALL, [SEFA], 0) == frozenset()
     crowd = [DeviceId(bytes((100 + n,)) * 16) for n in range(MAX_RINGS_PER_CALLEE)]
-    rung = [calls.ring(device, OTHER_CALL[:15] + device[:1], [SEFA], 0) for device in crowd]
+    rung = [calls.ring(device, CallId(OTHER_CALL[:15] + device[:1]), [SEFA], 0) for device in crowd]
     assert rung.count(frozenset({SEFA})) == MAX_RINGS_PER_CALLEE - MAX_RINGS_PER_CALLER
     calls.signal(SEFA, ODILE, decline(CallId(bytes(16)), SEFA), 0)  # makes room at both
     assert calls.ring(ODILE, CALL, [SEFA], 0) == {SEFA}
@@ -375,5 +375,7 @@ TestCallsMachine.settings = settings(max_examples=30, stateful_step_count=40, de
 
 
 @pytest.mark.nightly
-class TestCallsMachineLonger(CallsMachine.TestCase):
-    settings = settings(max_examples=2000, stateful_step_count=100, deadline=None)
+def test_calls_machine_longer() -> None:
+    run_state_machine_as_test(
+        CallsMachine, settings=settings(max_examples=2000, stateful_step_count=100, deadline=None)
+    )

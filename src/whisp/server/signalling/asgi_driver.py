@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from whisp.server.limits import (
+    CLOSE_SECONDS,
     MAX_FRAGMENTS,
     MAX_FRAMES_PER_SECOND,
     MAX_HELLO_BYTES,
@@ -206,11 +207,17 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     def handle_cont(self, event: Any) -> None:
         """Take one more fragment, or close: empty ones pass every bound on size."""
-        if len(self.frames) >= MAX_FRAGMENTS:
-            self.conn.send_close(CloseCode.FLOOD, "Too many fragments.")
-            self.handle_parser_exception()
+        if self.close_sent:
             return
-        super().handle_cont(event)
+        if len(self.frames) < MAX_FRAGMENTS:
+            super().handle_cont(event)
+            return
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.FLOOD})
+        self.conn.send_close(CloseCode.FLOOD, "Too many fragments.")
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        # Closing now, with more fragments unread, would reset the connection and lose the code.
+        self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.close)
 
 
 _SILENT: Final = logging.Logger("whisp.silent", logging.CRITICAL + 1)

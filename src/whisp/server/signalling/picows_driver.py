@@ -215,13 +215,14 @@ class PicowsConnection(WSListener):
 
     def _relay(self, link: Link, size: int, message: bytes) -> None:
         """Write a frame to the socket its link leads to, after what is corked there."""
-        self.allowance -= 1
         reader: Any = link.toward.connection
+        self.allowance -= 1
         if reader is None:
             return
         if reader.corked is None:
             reader._write(link.prefix(size) + message[17:])
         else:
+            self.allowance -= len(reader.corked) // 2
             reader.corked += link.prefix(size), message[17:]
             reader.uncork()
         if reader.is_full:
@@ -278,9 +279,9 @@ class PicowsConnection(WSListener):
             pass
         elif frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._inbox.broken(self, CloseCode.PROTOCOL, "No extension was agreed on.")
-        elif kind == _PING:
-            self._pong(message)
-        elif kind == _PONG:
+        elif kind in (_PING, _PONG):
+            if kind == _PING:
+                self._pong(message)
             if not frame.tail_size and len(self._transport.get_protocol().get_buffer(-1)) > READ_BUFFER_BYTES:
                 self._renew_parser()
         elif kind == _BINARY and self._pieces is None and frame.fin:
