@@ -5,6 +5,7 @@ account and a call; wormhole agrees on a code through its own local mailbox. Dir
 between the two, relayed goes through each project's own relay.
 """
 
+import asyncio
 import os
 import secrets
 import socket
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,15 +40,20 @@ class _Run:
 
 def run(quick: bool) -> list[Figure]:
     """Move 512 MiB (quick: 256 MiB) both ways of travel, four contestants in turn; report median ratios."""
+    return asyncio.run(_measure(quick))
+
+
+async def _measure(quick: bool) -> list[Figure]:
     size, rounds = (256 * _MIB, 2) if quick else (512 * _MIB, 3)
     times: dict[str, list[_Run]] = {
         name: [] for name in ("direct", "wormhole", "relayed", "wormhole_relayed")
     }
-    with tempfile.TemporaryDirectory(prefix="whisp-bench-") as folder:
+    with ExitStack() as servers, tempfile.TemporaryDirectory(prefix="whisp-bench-") as folder:
         scratch = Path(folder)
         source = scratch / "payload.bin"
         _write_random(source, size)
-        with running_server_process() as server, _wormhole_servers(scratch) as wormhole:
+        async with running_server_process() as server:
+            wormhole = servers.enter_context(_wormhole_servers(scratch))
             contestants: dict[str, Callable[[Path], _Run]] = {
                 "direct": lambda out: _whisp(server.origin, source, out, direct=True),
                 "wormhole": lambda out: wormhole.move(source, out, direct=True),
@@ -151,7 +157,7 @@ def _install_wormhole() -> Path:
     if not (_CACHE / "bin" / "wormhole").exists():
         subprocess.run([sys.executable, "-m", "venv", _CACHE], check=True)
         lock = _TOP / "requirements" / "peers.txt"
-        pip = [_CACHE / "bin" / "pip", "install", "-qq", "--require-hashes", "-r", lock]
+        pip = [str(_CACHE / "bin" / "pip"), "install", "-qq", "--require-hashes", "-r", str(lock)]
         subprocess.run(pip, check=True)
     return _CACHE / "bin"
 
