@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from whisp.server import endpoints
 from whisp.server.accounts.challenges import Challenges
@@ -30,7 +30,6 @@ from whisp.server.openapi import describe
 from whisp.server.operations import Operation
 from whisp.server.origins import Origins
 from whisp.server.presence import MemoryPresence
-from whisp.server.signalling.asgi_driver import WebSocketEndpoint
 from whisp.server.signalling.door import Door, UpgradeRequest
 from whisp.server.signalling.drivers import websocket_options
 from whisp.server.signalling.hub import Hub
@@ -85,7 +84,7 @@ class Application:
         self._door = Door(
             self.hub, origins.is_allowed_host, origins.is_allowed_origin, self._websocket_address
         )
-        self._sockets = WebSocketEndpoint(self._door)
+        self._sockets = _websocket_endpoint(settings, self._door)
         self._gate = Gate(
             OPERATIONS,
             LookUps(self.presence, self.hub).fast_paths,
@@ -136,10 +135,10 @@ class Application:
         """Serve one request, one WebSocket, or the lifespan."""
         if scope["type"] == "http":
             await self._gate(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._sockets(scope, receive, send)
-        else:
+        elif scope["type"] == "lifespan":
             await self._live(receive, send)
+        elif self._sockets is not None:
+            await self._sockets(scope, receive, send)
 
     async def record(self, device: DeviceId) -> DeviceRecord | None:
         """Return what is stored of a device, for the hub (`DeviceDirectory`)."""
@@ -175,6 +174,15 @@ class Application:
         await receive()
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _websocket_endpoint(settings: Settings, door: Door) -> ASGIApp | None:
+    """Return what serves WebSockets that come through ASGI; with picows none do."""
+    if settings.websocket == "picows":
+        return None
+    from whisp.server.signalling.asgi_driver import WebSocketEndpoint
+
+    return WebSocketEndpoint(door)
 
 
 class _HelloTokens:

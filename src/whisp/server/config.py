@@ -27,12 +27,16 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _none(value: Any) -> Any:
+    """Take the word `none` for None."""
+    return None if value == "none" else value
+
+
 class Settings(BaseSettings):
     """How one server runs. `Settings()` reads the environment; arguments win over it."""
 
     model_config = SettingsConfigDict(
         env_prefix="WHISP_",
-        env_parse_none_str="none",
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -40,9 +44,9 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     """The address to listen on."""
-    port: int = Field(DEFAULT_PORT, ge=0, le=65535)
+    port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
     """The port to listen on; 0 takes any free one."""
-    data: Path | None = Path("data")
+    data: Annotated[Path | None, BeforeValidator(_none)] = Path("data")
     """The folder for database and keys. `none`: in memory, and gone when the process ends."""
     database: SecretStr | None = None
     """A SQLAlchemy URL; by default SQLite in the data folder."""
@@ -52,17 +56,17 @@ class Settings(BaseSettings):
     """Addresses or networks whose X-Forwarded-For is believed."""
     websocket: Literal["picows", "uvicorn"] = "picows"
     """What parses WebSocket frames."""
-    token_seconds: int = Field(900, ge=10, le=86_400)
+    token_seconds: int = Field(default=900, ge=10, le=86_400)
     """How long a session token lives."""
-    max_connections: int = Field(limits.MAX_CONNECTIONS, ge=1)
+    max_connections: int = Field(default=limits.MAX_CONNECTIONS, ge=1)
     """WebSockets in all."""
-    max_connections_per_address: int = Field(limits.MAX_CONNECTIONS_PER_ADDRESS, ge=1)
+    max_connections_per_address: int = Field(default=limits.MAX_CONNECTIONS_PER_ADDRESS, ge=1)
     """WebSockets from one address."""
-    max_http_connections: int = Field(4096, ge=1)
+    max_http_connections: int = Field(default=4096, ge=1)
     """Connections that are not WebSockets, in all: each costs about 8 KiB until its request is in."""
-    max_http_connections_per_address: int = Field(256, ge=1)
+    max_http_connections_per_address: int = Field(default=256, ge=1)
     """The same from one address, as long as no valid token came over them."""
-    rate_factor: float = Field(1.0, gt=0)
+    rate_factor: float = Field(default=1.0, gt=0)
     """Multiplies every rate limit: for load tests, and for hosts with few addresses before them."""
 
     @classmethod
@@ -90,8 +94,8 @@ class Settings(BaseSettings):
         if self.database is not None:
             return self.database.get_secret_value()
         if self.data is None:
-            return "sqlite+aiosqlite://"
-        return f"sqlite+aiosqlite:///{(self.data / 'whisp.db').absolute()}"
+            return "sqlite://"
+        return f"sqlite:///{(self.data / 'whisp.db').absolute()}"
 
 
 def _sentence(error: Any) -> str:

@@ -1,11 +1,11 @@
 """Runs the server: `whisp serve`, `python -m whisp.server`, and a server inside a test."""
 
 import asyncio
-import contextlib
 import fcntl
 import logging
 import os
 import resource
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -67,7 +67,7 @@ async def running(settings: Settings | None = None) -> AsyncIterator[RunningServ
     Raises:
         StartError: it cannot start.
     """
-    settings = settings or Settings.read(port=0, data="none")
+    settings = settings or Settings(port=0, data=None, origins=())
     with _listening(settings) as listener:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         application = build_app(settings)
@@ -83,7 +83,7 @@ async def running(settings: Settings | None = None) -> AsyncIterator[RunningServ
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server without its signal handlers, logs and lifespan: the caller has its own."""
+    """uvicorn's server without its signal handlers and lifespan: the caller has its own."""
 
     async def listen(self, listener: socket.socket) -> None:
         """Serve until `should_exit`."""
@@ -91,13 +91,15 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(application: Application, settings: Settings, listener: socket.socket) -> None:
-    asyncio.get_running_loop().set_exception_handler(_log_shape)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_log_shape)
     await application.start()
     server = _Server(_config(application))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.handle_exit, number, None)
     try:
         _greet(settings)
-        with server.capture_signals(), contextlib.suppress(KeyboardInterrupt):
-            await server.listen(listener)
+        await server.listen(listener)
     finally:
         await application.stop()
 
@@ -182,7 +184,7 @@ def _log_to(stream: Any) -> Iterator[None]:
             logger.disabled = False
 
 
-_FOREIGN: Final = ("uvicorn.error", "uvicorn.access", "asyncio", "aiosqlite", "sqlalchemy", "alembic")
+_FOREIGN: Final = ("uvicorn.error", "uvicorn.access", "asyncio", "sqlalchemy", "alembic")
 
 
 class _Shapes(logging.Formatter):

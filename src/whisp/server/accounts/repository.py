@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whisp.server.accounts.records import DeviceRecord
 from whisp.server.errors import ConflictError, UsernameTakenError
@@ -29,13 +28,13 @@ class StoredAccount:
 class AccountRepository:
     """Accounts, their devices, claimed names and logged-out tokens."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def device(self, device: DeviceId) -> DeviceRecord | None:
+    def device(self, device: DeviceId) -> DeviceRecord | None:
         """Return what is stored of a device."""
         row = (
-            await self._connection.execute(
+            self._connection.execute(
                 select(
                     accounts.c.account_key,
                     accounts.c.username,
@@ -48,10 +47,10 @@ class AccountRepository:
         ).one_or_none()
         return None if row is None else DeviceRecord(AccountId(row[0]), Username(row[1]), row[2], row[3])
 
-    async def account(self, account: AccountId) -> StoredAccount | None:
+    def account(self, account: AccountId) -> StoredAccount | None:
         """Return the living account of an account key."""
         row = (
-            await self._connection.execute(
+            self._connection.execute(
                 select(accounts.c.id, accounts.c.username, accounts.c.device_list).where(
                     accounts.c.account_key == account
                 )
@@ -59,7 +58,7 @@ class AccountRepository:
         ).one_or_none()
         if row is None:
             return None
-        certificates = await self._connection.execute(
+        certificates = self._connection.execute(
             select(devices.c.id, devices.c.certificate)
             .where(devices.c.account_id == row[0])
             .order_by(devices.c.id)
@@ -72,24 +71,24 @@ class AccountRepository:
             {DeviceId(device): certificate for device, certificate in certificates},
         )
 
-    async def is_claimed(self, digest: bytes) -> bool:
+    def is_claimed(self, digest: bytes) -> bool:
         """Say whether a name is spoken for, by somebody who is there or who was."""
-        found = await self._connection.execute(
+        found = self._connection.execute(
             select(claimed_names.c.digest).where(claimed_names.c.digest == digest)
         )
         return found.first() is not None
 
-    async def claim(self, digest: bytes) -> None:
+    def claim(self, digest: bytes) -> None:
         """Claim a name for ever. Raises UsernameTakenError; of two at once, one gets it."""
         try:
-            await self._connection.execute(insert(claimed_names).values(digest=digest))
+            self._connection.execute(insert(claimed_names).values(digest=digest))
         except IntegrityError:
             raise UsernameTakenError from None
 
-    async def add_account(self, username: Username, account: AccountId, device_list: bytes) -> int:
+    def add_account(self, username: Username, account: AccountId, device_list: bytes) -> int:
         """Add an account and return its row id. Raises ConflictError if the key has one already."""
         try:
-            added = await self._connection.execute(
+            added = self._connection.execute(
                 insert(accounts)
                 .values(username=username, account_key=account, device_list=device_list)
                 .returning(accounts.c.id)
@@ -98,11 +97,11 @@ class AccountRepository:
             raise ConflictError from None
         return int(added.scalar_one())
 
-    async def put_devices(self, row_id: int, certificates: Mapping[DeviceId, bytes]) -> None:
+    def put_devices(self, row_id: int, certificates: Mapping[DeviceId, bytes]) -> None:
         """Make `certificates` all the devices of an account. Raises ConflictError if one is another's."""
-        await self._connection.execute(delete(devices).where(devices.c.account_id == row_id))
+        self._connection.execute(delete(devices).where(devices.c.account_id == row_id))
         try:
-            await self._connection.execute(
+            self._connection.execute(
                 insert(devices),
                 [
                     {"id": device, "account_id": row_id, "certificate": certificate}
@@ -112,38 +111,36 @@ class AccountRepository:
         except IntegrityError:
             raise ConflictError from None
 
-    async def replace_device_list(self, row_id: int, device_list: bytes) -> None:
+    def replace_device_list(self, row_id: int, device_list: bytes) -> None:
         """Store the newest list."""
-        await self._connection.execute(
+        self._connection.execute(
             update(accounts).where(accounts.c.id == row_id).values(device_list=device_list)
         )
 
-    async def erase(self, row_id: int, alias: Username) -> None:
+    def erase(self, row_id: int, alias: Username) -> None:
         """Take name, key, list and devices out of an account; `alias` stands where its name was."""
-        await self._connection.execute(delete(devices).where(devices.c.account_id == row_id))
-        await self._connection.execute(
+        self._connection.execute(delete(devices).where(devices.c.account_id == row_id))
+        self._connection.execute(
             update(accounts)
             .where(accounts.c.id == row_id)
             .values(username=alias, account_key=None, device_list=None)
         )
 
-    async def revoke_token(self, token_id: bytes, expires_at: int) -> None:
+    def revoke_token(self, token_id: bytes, expires_at: int) -> None:
         """Remember a logged-out token until it would have died by itself."""
-        if await self._is_revoked(token_id):
+        if self._is_revoked(token_id):
             return
-        await self._connection.execute(insert(revoked_tokens).values(id=token_id, expires_at=expires_at))
+        self._connection.execute(insert(revoked_tokens).values(id=token_id, expires_at=expires_at))
 
-    async def revoked_tokens(self) -> Iterable[tuple[bytes, int]]:
+    def revoked_tokens(self) -> Iterable[tuple[bytes, int]]:
         """Return every remembered token, with its time."""
-        rows = await self._connection.execute(select(revoked_tokens.c.id, revoked_tokens.c.expires_at))
+        rows = self._connection.execute(select(revoked_tokens.c.id, revoked_tokens.c.expires_at))
         return [(row[0], row[1]) for row in rows]
 
-    async def forget_tokens(self, now: float) -> None:
+    def forget_tokens(self, now: float) -> None:
         """Forget the tokens that are dead by `now` anyway."""
-        await self._connection.execute(delete(revoked_tokens).where(revoked_tokens.c.expires_at <= int(now)))
+        self._connection.execute(delete(revoked_tokens).where(revoked_tokens.c.expires_at <= int(now)))
 
-    async def _is_revoked(self, token_id: bytes) -> bool:
-        found = await self._connection.execute(
-            select(revoked_tokens.c.id).where(revoked_tokens.c.id == token_id)
-        )
+    def _is_revoked(self, token_id: bytes) -> bool:
+        found = self._connection.execute(select(revoked_tokens.c.id).where(revoked_tokens.c.id == token_id))
         return found.first() is not None

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
+from sqlalchemy import Connection
+
 from whisp.server.accounts import proofs
 from whisp.server.accounts.challenges import Challenges
 from whisp.server.accounts.records import DeviceRecord, Principal
@@ -87,8 +89,7 @@ class Accounts:
         """Return what is stored of a device; None when it is revoked, erased or was never there."""
         while True:
             changes = self._changes
-            async with self._database.read() as connection:
-                found = await AccountRepository(connection).device(device)
+            found = await self._database.read(lambda reading: AccountRepository(reading).device(device))
             if changes == self._changes:  # else it may have been read just before a revocation
                 return found
 
@@ -98,8 +99,8 @@ class Accounts:
             username, is_possible = canonical(name), True
         except MalformedError:
             username, is_possible = Username(""), False
-        async with self._database.read() as connection:
-            is_claimed = await AccountRepository(connection).is_claimed(self._digest(username))
+        digest = self._digest(username)
+        is_claimed = await self._database.read(lambda reading: AccountRepository(reading).is_claimed(digest))
         return is_possible and not is_claimed and not is_reserved(username)
 
     def challenge(self, device: DeviceId) -> api.Challenge:
@@ -139,17 +140,20 @@ class Accounts:
         )
         proofs.verify_first_list(device_list)
         self._challenges.spend(certificate.device, request.challenge)
-        async with self._database.write() as connection:
-            accounts = AccountRepository(connection)
-            existing = await accounts.account(certificate.account)
+
+        def claim(writing: Connection) -> None:
+            accounts = AccountRepository(writing)
+            existing = accounts.account(certificate.account)
             if existing is None:
                 if is_reserved(username):
                     raise UsernameTakenError
-                await accounts.claim(self._digest(username))
-                row = await accounts.add_account(username, certificate.account, request.device_list)
-                await accounts.put_devices(row, devices)
+                accounts.claim(self._digest(username))
+                row = accounts.add_account(username, certificate.account, request.device_list)
+                accounts.put_devices(row, devices)
             elif not _is_same(existing, username, request):
                 raise ConflictError
+
+        await self._database.write(claim)
         return self._tokens.issue(certificate.device, origin)
 
     async def login(self, request: api.LoginRequest, origin: str) -> api.SessionToken:
@@ -175,15 +179,15 @@ class Accounts:
 
     async def log_out(self, caller: Principal) -> None:
         """End the token it was asked with, and close its device's socket."""
-        async with self._database.write() as connection:
-            await AccountRepository(connection).revoke_token(caller.token_id, caller.expires_at)
+        await self._database.write(
+            lambda writing: AccountRepository(writing).revoke_token(caller.token_id, caller.expires_at)
+        )
         self._tokens.revoke(caller.token_id, caller.expires_at)
         self._live.disconnect(caller.device, CloseCode.UNAUTHORIZED)
 
     async def own(self, caller: Principal) -> api.Account:
         """Return all that is stored of the caller's account. Raises UnauthorizedError if it just went."""
-        async with self._database.read() as connection:
-            stored = await _living(AccountRepository(connection), caller)
+        stored = await self._database.read(lambda reading: _living(AccountRepository(reading), caller))
         return api.Account(stored.username, stored.device_list, list(stored.certificates.values()))
 
     async def update_device_list(self, caller: Principal, request: api.DeviceListUpdate) -> None:
@@ -198,14 +202,17 @@ class Accounts:
         devices = proofs.verified_devices(
             following, request.certificates, caller.account, int(self._wall_clock())
         )
-        async with self._database.write() as connection:
-            accounts = AccountRepository(connection)
-            stored = await _living(accounts, caller)
-            if stored.device_list == request.device_list:
-                return
-            proofs.verify_next_list(following, DeviceList.decode(stored.device_list))
-            await accounts.put_devices(stored.id, devices)
-            await accounts.replace_device_list(stored.id, request.device_list)
+
+        def store(writing: Connection) -> StoredAccount:
+            accounts = AccountRepository(writing)
+            stored = _living(accounts, caller)
+            if stored.device_list != request.device_list:
+                proofs.verify_next_list(following, DeviceList.decode(stored.device_list))
+                accounts.put_devices(stored.id, devices)
+                accounts.replace_device_list(stored.id, request.device_list)
+            return stored
+
+        stored = await self._database.write(store)
         self._changes += 1
         for device in stored.certificates.keys() - devices.keys():
             self._tokens.forget(device)
@@ -222,23 +229,31 @@ class Accounts:
         message = proofs.deletion_message(origin, request.challenge, caller.username)
         proofs.require_signature(caller.account, "account-delete", message, request.signature)
         self._challenges.spend(caller.device, request.challenge)
-        async with self._database.write() as connection:
-            accounts = AccountRepository(connection)
-            stored = await _living(accounts, caller)
-            await accounts.erase(stored.id, Username(f"deleted-{secrets.token_hex(_ALIAS_BYTES)}"))
+        alias = Username(f"deleted-{secrets.token_hex(_ALIAS_BYTES)}")
+
+        def erase(writing: Connection) -> Iterable[DeviceId]:
+            accounts = AccountRepository(writing)
+            stored = _living(accounts, caller)
+            accounts.erase(stored.id, alias)
+            return stored.certificates
+
+        devices = await self._database.write(erase)
         self._changes += 1
-        for device in stored.certificates:
+        for device in devices:
             self._tokens.forget(device)
             self._live.disconnect(device, CloseCode.REVOKED)
         await self._database.empty_log()
 
     async def remember_revoked_tokens(self, now: float) -> None:
         """Tell the token issuer which tokens were logged out before this start, and forget dead ones."""
-        async with self._database.write() as connection:
-            accounts = AccountRepository(connection)
-            await accounts.forget_tokens(now)
-            for token_id, expires_at in await accounts.revoked_tokens():
-                self._tokens.revoke(token_id, expires_at)
+
+        def sort_out(writing: Connection) -> Iterable[tuple[bytes, int]]:
+            accounts = AccountRepository(writing)
+            accounts.forget_tokens(now)
+            return accounts.revoked_tokens()
+
+        for token_id, expires_at in await self._database.write(sort_out):
+            self._tokens.revoke(token_id, expires_at)
 
     def _digest(self, username: Username) -> bytes:
         return hmac.digest(self._names_key, tag("claimed-name") + username.encode("ascii"), "sha256")
@@ -252,8 +267,8 @@ def _is_same(existing: StoredAccount, username: Username, request: api.RegisterR
     )
 
 
-async def _living(accounts: AccountRepository, caller: Principal) -> StoredAccount:
-    stored = await accounts.account(caller.account)
+def _living(accounts: AccountRepository, caller: Principal) -> StoredAccount:
+    stored = accounts.account(caller.account)
     if stored is None or caller.device not in stored.certificates:
         raise UnauthorizedError
     return stored
