@@ -93,6 +93,7 @@ async def _go_direct(conversation: Conversation, script: Script) -> None:
 
 async def _exchange_files(conversation: Conversation, script: Script, line: str) -> None:
     """Send a random file and take the peer's, both at once, into a hash instead of a disk."""
+    await _wait_for_parent()
     with _step("exchanged_files") as report:
         report.line = str(conversation.line)
         if report.line != line:

@@ -49,7 +49,10 @@ class _Process:
     async def read(self, kind: type[_Line]) -> _Line:
         assert self._process.stdout
         assert self._process.stderr
-        line = await asyncio.wait_for(self._process.stdout.readline(), _STEP_SECONDS)
+        try:
+            line = await asyncio.wait_for(self._process.stdout.readline(), _STEP_SECONDS)
+        except TimeoutError:
+            raise DemoError(f"{self.name} did not finish a step in {_STEP_SECONDS:.0f} s.") from None
         if not line:
             said = (await self._process.stderr.read()).decode(errors="replace").strip()
             raise DemoError(f"{self.name} stopped: {said or 'without a word'}")
@@ -121,6 +124,7 @@ async def _converse(people: list[_Process], origin: str, texts: dict[str, list[s
         if line == "direct":
             one, two = await both("went_direct")
             _say("Both allowed a direct line: TCP, proved by a key of this session.", one.seconds)
+        go_on()
         one, two = await both("exchanged_files")
         _require(one.line == two.line == line, f"The files did not travel {line}.")
         _require(one.digest == two.sent_digest and two.digest == one.sent_digest, "A file arrived changed.")
@@ -180,4 +184,5 @@ def _require(holds: bool, sentence: str) -> None:
 
 def _say(sentence: str, seconds: float | None) -> None:
     clock = f"{seconds:7.2f} s" if seconds is not None else " " * 9
-    print(f"{clock}  {sentence}", flush=True)
+    sys.stdout.write(f"{clock}  {sentence}\n")
+    sys.stdout.flush()
