@@ -17,14 +17,12 @@ from whisp.core.content import (
     Receipt,
     ReceiptKind,
     Resume,
-    Run,
     Text,
     Typing,
 )
 from whisp.core.errors import DecryptionError, SessionEndedError
 from whisp.core.events import (
     ContentReceived,
-    ContentRefused,
     Delivered,
     Ended,
     EndReason,
@@ -36,7 +34,7 @@ from whisp.core.events import (
     Undelivered,
 )
 from whisp.core.file_key import FileKey, new_file_id
-from whisp.core.inbox import GAP_SECONDS, Inbox
+from whisp.core.inbox import GAP_SECONDS
 from whisp.core.key_schedule import Secret
 from whisp.core.outbox import MAX_UNCONFIRMED, OutboxFullError
 from whisp.core.ratchet import Ratchet
@@ -527,17 +525,3 @@ def test_a_file_of_another_session_does_not_open() -> None:
     frame = first.open_outgoing(offer).chunk(0, b"plain")
     with pytest.raises(DecryptionError):
         second.open_incoming(offer).receive(frame)
-
-
-def test_a_receipt_with_many_gaps_stays_short_and_never_says_too_much() -> None:
-    inbox = Inbox(ALICE)
-    received = set(range(2, 202, 4))
-    for number in sorted(received):
-        inbox.receive(number, ContentRefused(ALICE, number), 1, 0.0)
-    inbox.expire(100.0)
-    lost = inbox.lost
-    assert len(lost) == 16
-    assert Receipt(ReceiptKind.DELIVERED, inbox.delivered, lost).fault() is None
-    missing = {n for n in range(1, inbox.delivered + 1) if n not in received}
-    assert missing <= {n for run in lost for n in range(run.first, run.last + 1)}
-    assert lost[-1] == Run(195, 197)

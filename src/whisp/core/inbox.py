@@ -109,10 +109,16 @@ class Inbox:
 
     def learn(self, last_number: int, now: float) -> None:
         """Learn that the peer has sent all numbers up to this one."""
-        if last_number > self._known:
+        if last_number <= self._known:
+            return
+        tail = self._holes[-1] if self._holes else None
+        if tail is not None and len(self._holes) > MAX_HELD and tail.run.last == self._known:
+            # Only a peer that counts up without sending gets here: its holes become one.
+            self._holes[-1] = replace(tail, run=Run(tail.run.first, last_number))
+        else:
             run = Run(self._known + 1, last_number)
             self._holes.append(_Hole(run, now, now + REORDER_SECONDS))
-            self._known = last_number
+        self._known = last_number
 
     def expire(self, now: float) -> list[Delivery]:
         """Give up holes whose time is over; return the gaps and what they held up."""
