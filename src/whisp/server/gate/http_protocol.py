@@ -35,6 +35,7 @@ MAX_PIPELINED: Final = 16
 _BAD: Final = raw_error(ErrorCode.BAD_REQUEST)
 _LATE: Final = raw_error(ErrorCode.BAD_REQUEST, 408)
 _HUGE_HEAD: Final = raw_error(ErrorCode.TOO_LARGE, 431)
+_CONTINUE: Final = b"HTTP/1.1 100 "
 _BUSY: Final = raw_error(ErrorCode.UNAVAILABLE)
 
 
@@ -64,6 +65,36 @@ class _Stage(Enum):
     """It is answered, and no next one has begun."""
     OVER = auto()
     """Closing, closed, or handed over."""
+
+
+class _Outbox:
+    """Writes an answer's head and body together: uvicorn would send two packets and wake its reader twice."""
+
+    __slots__ = ("_held", "_transport", "is_closing")
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._held = b""
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Hold a head until its body comes."""
+        if self._held or data.startswith(_CONTINUE):
+            data, self._held = self._held + data, b""
+            self._transport.write(data)
+        else:
+            self._held = data
+
+    def flush(self) -> None:
+        """Write a head that has no body."""
+        if self._held:
+            self._transport.write(self._held)
+            self._held = b""
+
+    def close(self) -> None:
+        """Write what is held and close."""
+        self.flush()
+        self._transport.close()
 
 
 class _HardenedProtocol(HttpToolsProtocol):
@@ -114,6 +145,7 @@ class _HardenedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Ask the doorman for a place."""
         super().connection_made(transport)
+        self._outbox: Any = _Outbox(transport)
         self.deadline = self._time() + HEAD_SECONDS
         if not self._doorman.admit(self, self.client[0] if self.client else ""):
             self._refuse(_BUSY)
@@ -156,6 +188,8 @@ class _HardenedProtocol(HttpToolsProtocol):
         self._stage = _Stage.BODY
         self.deadline = self._time() + BODY_SECONDS
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.transport = self._outbox
 
     def on_message_complete(self) -> None:
         """The request is here; it may have been answered before its end."""
@@ -166,6 +200,7 @@ class _HardenedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """The answer is given."""
+        self._outbox.flush()
         super().on_response_complete()
         if self.transport.is_closing():
             self._end()
