@@ -252,11 +252,12 @@ class Replay:
     """Both sides, fed the recorded keys, taken through the events."""
 
     def __init__(self) -> None:
-        root, *pq = (secret(name) for name in ("root_key", "pq_root", "pq_chain_a", "pq_chain_b"))
+        sid, root = secret("sid"), secret("root_key")
+        pq = (secret("pq_root"), secret("pq_chain_a"), secret("pq_chain_b"), 0.0)
         public = first_key().public_key().public_bytes_raw()
         self.ratchets = {
-            "initiator": Ratchet.initiator(secret("sid"), root, public, *pq, 0),
-            "responder": Ratchet.responder(secret("sid"), root, first_key(), *pq, 0),
+            "initiator": Ratchet.initiator(sid, root, public, *pq),
+            "responder": Ratchet.responder(sid, root, first_key(), *pq),
         }
         self._ratchet_keys = {side: iter(ratchet_keys(side)) for side in SIDES}
         self._epochs = {raw(entry["encapsulation_key"]): entry for entry in vectors()["epochs"]}
