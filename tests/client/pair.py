@@ -29,9 +29,7 @@ from whisp.wire.prekey import PreKeyBundle
 class AdjustableClock(Clock):
     """A clock that tests can move forward."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.ahead = 0.0
+    ahead = 0.0
 
     def now(self) -> float:
         return super().now() + self.ahead
@@ -44,10 +42,15 @@ class Host:
     receipts: bool = True
     allow_direct: bool = False
     may_use_loopback: bool = True
-    clock: AdjustableClock = field(default_factory=AdjustableClock)
+    clock: Clock = field(default_factory=AdjustableClock)
     over: list[Conversation] = field(default_factory=list)
     reported: list[tuple[int, bytes]] = field(default_factory=list)
     touches: int = 0
+
+    def skip(self, seconds: float) -> None:
+        """Let time pass."""
+        assert isinstance(self.clock, AdjustableClock)
+        self.clock.ahead += seconds
 
     def conversation_over(self, conversation: Conversation) -> None:
         self.over.append(conversation)

@@ -93,7 +93,7 @@ async def test_a_stranger_who_finds_the_port_gets_nothing() -> None:
     seen: list[tuple[str, int]] = []
     original = asyncio.get_running_loop().create_server
 
-    async def watch(factory, host, port, **options):  # type: ignore[no-untyped-def]
+    async def watch(factory, host, port, **options):  # type: ignore[no-untyped-def]  # the loop's own signature is long
         server = await original(factory, host, port, **options)
         seen.append(server.sockets[0].getsockname()[:2])
         reader, writer = await asyncio.open_connection(*seen[-1])
@@ -103,7 +103,7 @@ async def test_a_stranger_who_finds_the_port_gets_nothing() -> None:
         writer.close()
         return server
 
-    asyncio.get_running_loop().create_server = watch  # type: ignore[method-assign]
+    asyncio.get_running_loop().create_server = watch  # type: ignore[method-assign,assignment]  # one test watches
     assert await pair.caller.request_direct()
     assert seen
     await pair.caller.hang_up()
@@ -115,7 +115,7 @@ async def test_a_stranger_who_finds_the_port_gets_nothing() -> None:
 
 async def test_a_broken_direct_line_falls_back_without_loss_or_doubling() -> None:
     pair = await connect()
-    texts = []
+    texts: list[str] = []
 
     async def talk() -> None:
         for number in range(200):

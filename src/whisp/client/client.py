@@ -229,6 +229,8 @@ class Client:
         if self._connection.state is ConnectionState.ONLINE:
             return
         await self._connection.start()
+        if self._connection.socket is not None:
+            await self._connection.socket.settle()
         if self._housekeeping is None:
             self._housekeeping = asyncio.create_task(self._keep_house(), name="whisp housekeeping")
         self._spawn(self._compare_own_list())
@@ -278,7 +280,7 @@ class Client:
     ) -> Conversation:
         """Ring all online devices of `username`; return the conversation with the first that accepts.
 
-        Cancel the task to stop ringing.
+        If that name rings here already, it is accepted instead. Cancel the task to stop ringing.
 
         Raises:
             NotFoundError: unknown, offline or not reachable for you, all alike.
@@ -291,7 +293,12 @@ class Client:
         if self._connection.state is not ConnectionState.ONLINE:
             raise TransportError("You are offline.")
         name = _lookup(username)
-        bundles = await self._api.bundles(name)
+        ring = self._switchboard.ring_from(Username(name))
+        if ring is None:
+            bundles = await self._api.bundles(name)
+            ring = self._switchboard.ring_from(Username(name))
+        if ring is not None:  # they rang first: calling back is accepting
+            return await ring.accept()
         call, offers = self._switchboard.place_call(Username(name), bundles)
         if not offers:
             raise NotFoundError
@@ -488,14 +495,12 @@ class Client:
     async def _dial(self) -> ServerSocket:
         token = await self._api.token()
         try:
-            return await ServerSocket.open(self._origin, token, self._switchboard.receive, self._tls)
+            return await ServerSocket.open(self._origin, token, self._tls)
         except SocketClosedError as closed:
             if closed.code != CloseCode.UNAUTHORIZED:
                 raise
             self._api.forget_token()
-            return await ServerSocket.open(
-                self._origin, await self._api.token(), self._switchboard.receive, self._tls
-            )
+            return await ServerSocket.open(self._origin, await self._api.token(), self._tls)
 
     def _connection_changed(self, change: ConnectionChanged) -> None:
         self._events.put(change)

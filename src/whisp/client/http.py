@@ -9,7 +9,9 @@ import contextlib
 import select
 import socket
 import ssl
+import threading
 import time
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final, TypeVar
 
@@ -50,14 +52,30 @@ _BY_CODE: Final[dict[ErrorCode, type[WhispError]]] = {
 }
 
 
+@dataclass(slots=True)
+class _Exchange:
+    """One request on its way; the loop and the thread share it under the lock."""
+
+    method: str
+    path: str
+    body: bytes | None
+    token: str | None
+    connection: HTTPConnection | None = None
+    is_given_up: bool = False
+
+    def __repr__(self) -> str:
+        return f"_Exchange({self.method} {self.path})"
+
+
 class Http:
     """Sends one request at a time over one kept connection. Cancelling a request closes the connection."""
 
     def __init__(self, origin: Origin, tls: ssl.SSLContext | None = None) -> None:
         self._origin = origin
         self._tls = tls
-        self._connection: HTTPConnection | None = None
+        self._kept: HTTPConnection | None = None
         self._used_at = 0.0
+        self._lock = threading.Lock()
         self._turn = asyncio.Lock()
 
     async def request(
@@ -77,55 +95,68 @@ class Http:
         """
         encoded = msgspec.json.encode(body) if body is not None else None
         async with self._turn:
-            attempt = asyncio.get_running_loop().run_in_executor(
-                None, self._exchange, method, path, encoded, token
-            )
+            exchange = _Exchange(method, path, encoded, token)
+            attempt = asyncio.get_running_loop().run_in_executor(None, self._carry_out, exchange)
+            attempt.add_done_callback(_take_outcome)
             try:
                 status, retry_after, content = await asyncio.shield(attempt)
             except asyncio.CancelledError:
-                self.abort()
-                attempt.add_done_callback(_forget_outcome)
+                self._give_up(exchange)
                 raise
             except (OSError, HTTPException):
-                self.abort()
                 raise ServerUnreachableError from None
         return _decode(status, retry_after, content, answer)
 
     def abort(self) -> None:
-        """Drop the connection now; a request under way fails."""
-        connection, self._connection = self._connection, None
-        if connection is not None and connection.sock is not None:
-            with contextlib.suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+        """Drop the kept connection now."""
+        with self._lock:
+            connection, self._kept = self._kept, None
+        if connection is not None:
             connection.close()
 
-    def _exchange(
-        self, method: str, path: str, body: bytes | None, token: str | None
-    ) -> tuple[int, str | None, bytes]:
-        connection = self._fresh_connection()
-        headers = {"Accept": "application/json", "User-Agent": "whisp"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        connection.request(method, path, body, headers)
-        response = connection.getresponse()
-        content = response.read(MAX_ANSWER_BYTES + 1)
-        if len(content) > MAX_ANSWER_BYTES or response.will_close:
-            self._connection = None
-            connection.close()
-        self._used_at = time.monotonic()
-        return response.status, response.headers.get("Retry-After"), content
+    def _give_up(self, exchange: "_Exchange") -> None:
+        """Nobody waits for this exchange any more: end it early, and keep nothing of it."""
+        with self._lock:
+            exchange.is_given_up = True
+            if exchange.connection is not None and exchange.connection.sock is not None:
+                with contextlib.suppress(OSError):
+                    exchange.connection.sock.shutdown(socket.SHUT_RDWR)
 
-    def _fresh_connection(self) -> HTTPConnection:
-        connection = self._connection
-        if connection is not None and self._is_stale(connection):
-            connection.close()
-            connection = None
-        if connection is None:
-            connection = self._dial()
-            self._connection = connection
-        return connection
+    def _carry_out(self, exchange: "_Exchange") -> tuple[int, str | None, bytes]:
+        """Do one exchange, in a thread. The connection is kept only after a whole answer."""
+        connection = self._take_connection(exchange)
+        is_reusable = False
+        try:
+            if connection.sock is None:
+                self._connect(connection)
+            headers = {"Accept": "application/json", "User-Agent": "whisp"}
+            if exchange.body is not None:
+                headers["Content-Type"] = "application/json"
+            if exchange.token is not None:
+                headers["Authorization"] = f"Bearer {exchange.token}"
+            connection.request(exchange.method, exchange.path, exchange.body, headers)
+            response = connection.getresponse()
+            content = response.read(MAX_ANSWER_BYTES + 1)
+            is_reusable = len(content) <= MAX_ANSWER_BYTES and not response.will_close
+            return response.status, response.headers.get("Retry-After"), content
+        finally:
+            with self._lock:
+                exchange.connection = None
+                is_reusable = is_reusable and not exchange.is_given_up
+                if is_reusable:
+                    self._kept = connection
+                    self._used_at = time.monotonic()
+            if not is_reusable:
+                connection.close()
+
+    def _take_connection(self, exchange: "_Exchange") -> HTTPConnection:
+        with self._lock:
+            connection, self._kept = self._kept, None
+            if connection is not None and self._is_stale(connection):
+                connection.close()
+                connection = None
+            exchange.connection = connection or self._new_connection()
+            return exchange.connection
 
     def _is_stale(self, connection: HTTPConnection) -> bool:
         if connection.sock is None or time.monotonic() - self._used_at > MAX_IDLE_SECONDS:
@@ -134,19 +165,18 @@ class Http:
         poll.register(connection.sock, select.POLLIN)
         return bool(poll.poll(0))  # readable while idle: closed, or not speaking HTTP
 
-    def _dial(self) -> HTTPConnection:
+    def _new_connection(self) -> HTTPConnection:
         host, port = self._origin.host, self._origin.port
-        connection: HTTPConnection
-        if self._origin.is_secure:
-            if self._tls is None:
-                self._tls = ssl.create_default_context()
-            connection = HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=self._tls)
-        else:
-            connection = HTTPConnection(host, port, timeout=CONNECT_SECONDS)
+        if not self._origin.is_secure:
+            return HTTPConnection(host, port, timeout=CONNECT_SECONDS)
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=self._tls)
+
+    def _connect(self, connection: HTTPConnection) -> None:
         connection.connect()
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sock.settimeout(ANSWER_SECONDS)
-        return connection
 
 
 def _decode(status: int, retry_after: str | None, content: bytes, answer: type[_Answer]) -> _Answer:
@@ -184,7 +214,7 @@ def _seconds(retry_after: str | None) -> float:
         return 1.0
 
 
-def _forget_outcome(attempt: "asyncio.Future[tuple[int, str | None, bytes]]") -> None:
-    """Take a cancelled request's outcome, so that nobody is told of an error nobody waits for."""
+def _take_outcome(attempt: "asyncio.Future[tuple[int, str | None, bytes]]") -> None:
+    """Take the outcome of a request that nobody waits for any more, so that no error is reported late."""
     if not attempt.cancelled():
         attempt.exception()

@@ -1,6 +1,6 @@
 """Who one talks to: members of a conversation, pinned contacts, and the number two people compare."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from whisp.core.safety_number import safety_number, safety_qr_encode
@@ -14,8 +14,8 @@ class Member:
     """One device of one account in a conversation."""
 
     username: Username
-    account: AccountId
-    device: DeviceId
+    account: AccountId = field(repr=False)
+    device: DeviceId = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,12 @@ class Contact:
     """An account pinned in the vault at first contact, under the name it then had."""
 
     username: Username
-    account: AccountId
+    account: AccountId = field(repr=False)
     verified: bool
     """Someone compared safety numbers and said they match."""
     added: int
     """Unix seconds."""
-    changed_to: AccountId | None = None
+    changed_to: AccountId | None = field(default=None, repr=False)
     """A different key the server has shown for this name; None while there is no quarrel."""
 
 

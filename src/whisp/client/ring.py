@@ -102,6 +102,11 @@ class Ring:
         return SafetyNumber.between(self._host.account_id, self.account)
 
     @property
+    def is_ringing(self) -> bool:
+        """Say whether it waits for an answer."""
+        return self._ringing is not None and self._end is None
+
+    @property
     def end(self) -> RingEnd | None:
         """How it ended, None while it rings."""
         return self._end

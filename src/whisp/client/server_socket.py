@@ -1,6 +1,7 @@
 """One WebSocket to the server, from its HELLO to its close code. It does not reconnect: see `connection`."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable
 from typing import Final
@@ -21,12 +22,19 @@ WELCOME_SECONDS: Final = 10.0
 PING_AFTER_SECONDS: Final = 15.0
 """A silent line is asked for a sign of life: a dead one is noticed well inside the 60 s hold."""
 
+SETTLE_SECONDS: Final = 3.0
+
 WRITE_HIGH_BYTES: Final = 512 * 1024
 """Beyond this, senders wait: eight file chunks keep a fast line busy."""
 
 WRITE_LOW_BYTES: Final = 256 * 1024
 READ_BUFFER_BYTES: Final = 128 * 1024
 """Holds a file chunk with its frame; grows to four."""
+
+
+_SILENT: Final = logging.getLogger("whisp.client.silent")
+"""picows logs addresses and frames; this client logs neither."""
+_SILENT.disabled = True
 
 
 class SocketClosedError(Exception):
@@ -39,11 +47,12 @@ class SocketClosedError(Exception):
 
 
 class ServerSocket(WSListener):
-    """A connected socket. `on_frame` gets every message after WELCOME, synchronously and in order."""
+    """A connected socket. Messages after WELCOME wait until `deliver_to` says who takes them."""
 
-    def __init__(self, on_frame: Callable[[bytes], None]) -> None:
+    def __init__(self) -> None:
         loop = asyncio.get_running_loop()
-        self._on_frame = on_frame
+        self._on_frame: Callable[[bytes], None] | None = None
+        self._early: list[bytes] = []
         self._transport: WSTransport | None = None
         self._welcome: asyncio.Future[Welcome] = loop.create_future()
         self._closed: asyncio.Future[SocketClosedError] = loop.create_future()
@@ -57,7 +66,6 @@ class ServerSocket(WSListener):
         cls,
         origin: Origin,
         token: str,
-        on_frame: Callable[[bytes], None],
         tls: ssl.SSLContext | None = None,
     ) -> "ServerSocket":
         """Connect, say HELLO and wait for WELCOME.
@@ -68,7 +76,7 @@ class ServerSocket(WSListener):
             VersionMismatchError: another major version.
             SocketClosedError: the server closed instead of saying WELCOME.
         """
-        socket = cls(on_frame)
+        socket = cls()
         try:
             await ws_connect(
                 lambda: socket,
@@ -79,6 +87,7 @@ class ServerSocket(WSListener):
                 auto_ping_idle_timeout=PING_AFTER_SECONDS,
                 max_frame_size=MAX_FRAME_BYTES,
                 max_redirects=0,
+                logger_name=_SILENT,
                 read_buffer_init_size=READ_BUFFER_BYTES,
             )
         except (OSError, TimeoutError):
@@ -91,6 +100,13 @@ class ServerSocket(WSListener):
             socket.abort()
             raise
         return socket
+
+    def deliver_to(self, on_frame: Callable[[bytes], None]) -> None:
+        """Hand every message to `on_frame`, synchronously and in order, those that waited first."""
+        self._on_frame = on_frame
+        early, self._early = self._early, []
+        for message in early:
+            on_frame(message)
 
     @property
     def is_open(self) -> bool:
@@ -112,6 +128,17 @@ class ServerSocket(WSListener):
     def is_full(self) -> bool:
         """Whether `drain` would wait."""
         return self._writable is not None
+
+    async def settle(self) -> None:
+        """Wait until the server has taken what was sent so far: a ping behind it came back. Never fails."""
+        transport = self._transport
+        if transport is None or self._closed.done():
+            return
+        answered = asyncio.ensure_future(transport.measure_roundtrip_time(1))
+        await asyncio.wait(
+            (answered, self._closed), timeout=SETTLE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        answered.cancel()
 
     def pause_reading(self) -> None:
         """Take nothing more off the network: what is under way waits there."""
@@ -203,8 +230,11 @@ class ServerSocket(WSListener):
             raise VersionMismatchError
 
     def _take(self, message: bytes) -> None:
-        if self._welcome.done():
+        if self._on_frame is not None:
             self._on_frame(message)
+            return
+        if self._welcome.done():
+            self._early.append(message)
             return
         try:
             frame = decode_server_frame(message)

@@ -136,9 +136,10 @@ class Switchboard:
     # The line
 
     def online(self, socket: ServerSocket) -> None:
-        """A socket is open: advertise pre-keys. Routes of held calls follow from the server."""
+        """A socket is open: advertise pre-keys, and take the routes of held calls that came with WELCOME."""
         self._socket = socket
         self.publish()
+        socket.deliver_to(self.receive)
 
     def offline(self) -> None:
         """The socket is gone: rings end, calls are held."""
@@ -228,6 +229,12 @@ class Switchboard:
         if offers:
             self._outgoing[call_id] = call
         return call, [offered.offer for offered in offers.values()]
+
+    def ring_from(self, username: Username) -> Ring | None:
+        """Return a ring of that name that can be accepted now."""
+        return next(
+            (ring for ring in self._rings.values() if ring.caller == username and ring.is_ringing), None
+        )
 
     def drop_call(self, call: OutgoingCall) -> None:
         """A call is over, one way or the other."""
