@@ -23,6 +23,7 @@ from whisp.client.events import (
     ConnectionState,
     ConversationEvent,
     Line,
+    Quote,
     SentMessage,
 )
 from whisp.client.files import AsyncReader, IncomingFile, OutgoingFile, Sink
@@ -41,8 +42,8 @@ __all__ = [
     "FakeClient",
     "FakeConversation",
     "FakeIncomingFile",
-    "FakeOutgoingFile",
     "FakeOpener",
+    "FakeOutgoingFile",
     "FakeRing",
     "contact",
 ]
@@ -111,10 +112,10 @@ class FakeOutgoingFile(OutgoingFile):
         self.name = name
         self.size = size
         self._log = log
-        self.finished = asyncio.Event()
+        self.arrived = asyncio.Event()
 
     async def done(self) -> None:
-        await self.finished.wait()
+        await self.arrived.wait()
 
     async def cancel(self) -> None:
         self._log.append(f"cancel {self.name}")
@@ -198,7 +199,7 @@ class FakeConversation(Conversation):
         """Let the peer ask for a direct line."""
         self.emit(events.DirectRequested(FakeRequest(self._log)))
 
-    async def send_text(self, text: str, *, reply_to: int | None = None) -> SentMessage:
+    async def send_text(self, text: str, *, reply_to: Quote | None = None) -> SentMessage:
         if self._ended is not None:
             raise ConversationEndedError(self._ended)
         if text == "too long":
@@ -241,14 +242,20 @@ class FakeRing(Ring):
 
     def __init__(self, log: list[str], caller: str, known: Contact | None = None, at: float = START) -> None:
         self.caller = Username(caller)
-        self.account = AccountId(b"\3" * 32)
-        self.device = DeviceId(b"\4" * 16)
         self.started_at = at
         self.expires_at = at + 45
         self.contact = known
         self._log = log
-        self._over: asyncio.Future[RingEnd] = asyncio.get_running_loop().create_future()
+        self._outcome: asyncio.Future[RingEnd] = asyncio.get_running_loop().create_future()
         self.conversation = FakeConversation(log, caller, at=at)
+
+    @property
+    def account(self) -> AccountId:
+        return AccountId(b"\3" * 32)
+
+    @property
+    def device(self) -> DeviceId:
+        return DeviceId(b"\4" * 16)
 
     @property
     def safety_number(self) -> SafetyNumber:
@@ -256,15 +263,15 @@ class FakeRing(Ring):
 
     @property
     def end(self) -> RingEnd | None:
-        return self._over.result() if self._over.done() else None
+        return self._outcome.result() if self._outcome.done() else None
 
     def stop(self, end: RingEnd) -> None:
         """End the ring."""
-        if not self._over.done():
-            self._over.set_result(end)
+        if not self._outcome.done():
+            self._outcome.set_result(end)
 
     async def ended(self) -> RingEnd:
-        return await asyncio.shield(self._over)
+        return await asyncio.shield(self._outcome)
 
     async def accept(self) -> Conversation:
         self._log.append(f"accept {self.caller}")
@@ -286,8 +293,8 @@ class FakeClient(Client):
         self._contacts = {known.username: known for known in contacts}
         self._own_name = name
         self._registered = registered
-        self._rings: asyncio.Queue[Ring] = asyncio.Queue()
-        self._events: asyncio.Queue[ClientEvent] = asyncio.Queue()
+        self._incoming: asyncio.Queue[Ring] = asyncio.Queue()
+        self._news: asyncio.Queue[ClientEvent] = asyncio.Queue()
         self.outcome: FakeConversation | Exception | None = None
         self.login_error: Exception | None = None
         self.is_wiped = False
@@ -299,6 +306,10 @@ class FakeClient(Client):
     @property
     def username(self) -> Username:
         return Username(self._own_name)
+
+    @property
+    def account_id(self) -> AccountId:
+        return AccountId(b"\5" * 32)
 
     @property
     def state(self) -> ConnectionState:
@@ -345,24 +356,24 @@ class FakeClient(Client):
 
     async def _iterate_rings(self) -> AsyncIterator[Ring]:
         while True:
-            yield await self._rings.get()
+            yield await self._incoming.get()
 
     def events(self) -> AsyncIterator[ClientEvent]:
         return self._iterate_events()
 
     async def _iterate_events(self) -> AsyncIterator[ClientEvent]:
         while True:
-            yield await self._events.get()
+            yield await self._news.get()
 
     def ring_from(self, caller: str) -> FakeRing:
         """Let someone ring."""
         ring = FakeRing(self.log, caller, self._contacts.get(Username(caller)))
-        self._rings.put_nowait(ring)
+        self._incoming.put_nowait(ring)
         return ring
 
     def tell(self, event: ClientEvent) -> None:
         """Let something happen outside conversations."""
-        self._events.put_nowait(event)
+        self._news.put_nowait(event)
 
     def safety_number(self, username: str) -> SafetyNumber:
         if self.is_wiped:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
-
 from tests.terminal.fakes import Clock, FakeClient, FakeConversation, FakeOpener, contact
+from textual.pilot import Pilot
+from textual.widgets import Input
+
 from whisp.terminal import app as app_module
 from whisp.terminal.app import WhispApp
 from whisp.terminal.glyphs import UNICODE, Glyphs
@@ -45,8 +46,12 @@ class Stage:
         await self.settle()
 
     async def write(self, text: str) -> None:
-        """Type a text."""
-        await self.press(*("space" if c == " " else c for c in text))
+        """Type a text into the field that has the focus."""
+        field = self.app.focused
+        assert isinstance(field, Input)
+        self.keyboard.advance(1.0)
+        field.insert_text_at_cursor(text)
+        await self.settle()
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass on both clocks, and tick."""

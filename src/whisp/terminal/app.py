@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ClassVar, Final
 
 from rich.console import RenderableType
 from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.screen import Screen
 
@@ -140,10 +142,11 @@ class WhispApp(App[int]):
             self._last_touch = self.monotonic()
             self.calls.lock()
             return
-        if isinstance(self.screen, Page | Layer):
-            self.screen.tick()
-        if isinstance(self.screen, Layer) and (chat := self._chat()) is not None:
-            chat.tick()
+        with suppress(NoMatches):  # a screen that is being taken down has lost its parts already
+            if isinstance(self.screen, Page | Layer):
+                self.screen.tick()
+            if isinstance(self.screen, Layer) and (chat := self._chat()) is not None:
+                chat.tick()
 
     async def on_event(self, event: events.Event) -> None:
         """Note every key and click, then go on as the toolkit does."""
@@ -246,8 +249,14 @@ class WhispApp(App[int]):
         self.push_screen(SafetyScreen(name, number, is_verified=contact is not None and contact.verified))
 
     def compare_new_key(self, name: str) -> None:
-        """Keep a changed key, uncompared, and show its number."""
-        self.calls.accept_new_key(name)
+        """Show the number of a changed key. It is kept only if every digit matches."""
+        try:
+            number = self.calls.new_safety_number(name)
+        except ClientError as error:
+            self._tell(explain(error)[1])
+            return
+        self.go_home()
+        self.push_screen(SafetyScreen(name, number, is_verified=False, is_new_key=True))
 
     def forget(self, name: str) -> None:
         """Remove a contact."""
@@ -386,11 +395,6 @@ class WhispApp(App[int]):
         else:
             self.push_screen(GoneScreen(summary, messages, saved))
         wipe_terminal(self)
-
-    @on(news.KeyAccepted)
-    def _key_accepted(self, event: news.KeyAccepted) -> None:
-        self.go_home()
-        self.show_safety(event.name)
 
     @on(news.Locked)
     def _locked(self) -> None:

@@ -16,6 +16,7 @@ from whisp.client.errors import (
     EndReason,
     FileTransferError,
     LockedError,
+    NotFoundError,
     NotRegisteredError,
     RingEnd,
 )
@@ -123,8 +124,16 @@ class Calls:
         """Note whether the safety numbers matched."""
         self._start(self._opened().mark_verified(name, matches))
 
+    def new_safety_number(self, name: str) -> SafetyNumber:
+        """Return the number of the changed key of a contact. Raises NotFoundError if none changed."""
+        client = self._opened()
+        contact = client.contact(name)
+        if contact is None or contact.changed_to is None:
+            raise NotFoundError
+        return SafetyNumber.between(client.account_id, contact.changed_to)
+
     def accept_new_key(self, name: str) -> None:
-        """Go on with a changed key, uncompared. Answers with KeyAccepted."""
+        """Keep the changed key of a contact, which was just compared and matches."""
         self._start(self._accept_new_key(name))
 
     def forget(self, name: str) -> None:
@@ -249,8 +258,9 @@ class Calls:
             self._post(news.ConnectionNews(is_online=True, sentence=""))
 
     async def _accept_new_key(self, name: str) -> None:
-        await self._opened().accept_new_key(name)
-        self._post(news.KeyAccepted(name))
+        client = self._opened()
+        await client.accept_new_key(name)
+        await client.mark_verified(name)
 
     async def _lock(self) -> None:
         client, self._client = self._client, None

@@ -16,7 +16,6 @@ __all__ = [
     "ConnectionNews",
     "FaultFound",
     "FileNews",
-    "KeyAccepted",
     "Locked",
     "OpenFailed",
     "Opened",
@@ -131,13 +130,6 @@ class CallEnded(Message):
     """The conversation is over and wiped."""
 
     summary: Summary
-
-
-@dataclass
-class KeyAccepted(Message):
-    """A changed key is kept, not compared yet."""
-
-    name: str
 
 
 @dataclass

@@ -116,16 +116,15 @@ class Transcript:
         """Note that an entry was changed in place."""
         self.version += 1
 
-    def advance(self, up_to: int, mark: Mark) -> None:
-        """Mark own messages numbered `up_to` and below; a mark never goes back."""
+    def advance(self, first: int, last: int, mark: Mark) -> None:
+        """Mark own messages numbered `first` to `last`; a mark never goes back."""
         for entry in reversed(self._entries):
             if not isinstance(entry, Message) or not entry.is_own or entry.number is None:
                 continue
-            if entry.number > up_to:
-                continue
-            if entry.mark.value >= mark.value:
-                break  # everything older is at least as far
-            entry.mark = mark
+            if entry.number < first:
+                break  # numbers rise, so all older ones are below
+            if entry.number <= last and entry.mark.value < mark.value:
+                entry.mark = mark
         self.version += 1
 
     def sent(self) -> None:

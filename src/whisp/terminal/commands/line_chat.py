@@ -63,8 +63,9 @@ class LineChat:
         self._output = output
         self._stay = stay
         self._name = inert_line(conversation.members[0].username)
-        self._last_sent: int | None = None
-        self._delivered = asyncio.Event()
+        self._on_their_way: set[int] = set()
+        self._all_arrived = asyncio.Event()
+        self._all_arrived.set()
 
     async def run(self, lines: AsyncIterator[str]) -> Exit:
         """Talk until it is over; return the exit code for how it ended."""
@@ -88,16 +89,15 @@ class LineChat:
                 except LocalProtocolError as error:
                     self._output.tell(inert_line(str(error)))
                     continue
-                self._last_sent = sent.id
-                self._delivered.clear()
+                self._on_their_way.add(sent.id)
+                self._all_arrived.clear()
                 self._output.record("sent", id=sent.id, text=sent.text, at=sent.at)
             if self._stay:
                 return
-            if self._last_sent is not None:
-                try:
-                    await asyncio.wait_for(self._delivered.wait(), _LAST_WORDS_SECONDS)
-                except TimeoutError:
-                    self._output.tell("The last lines were not confirmed before hanging up.")
+            try:
+                await asyncio.wait_for(self._all_arrived.wait(), _LAST_WORDS_SECONDS)
+            except TimeoutError:
+                self._output.tell("The last lines were not confirmed before hanging up.")
             await self._conversation.hang_up()
         except ConversationEndedError:
             return  # the reading side tells why
@@ -111,12 +111,16 @@ class LineChat:
                         "text", id=event.id, sender=event.sender.username, text=event.text, at=event.at
                     )
                     await self._mark_read(event.id)
-                case events.Delivered(id=number):
-                    self._output.record("delivered", id=number)
-                    if self._last_sent is not None and number >= self._last_sent:
-                        self._delivered.set()
-                case events.Read(id=number):
-                    self._output.record("read", id=number)
+                case events.Delivered(id=last, first=first):
+                    self._output.record("delivered", id=last, first=first)
+                    self._settle(first, last)
+                case events.Undelivered(id=last, first=first):
+                    lost = words.count(last - first + 1, "line")
+                    self._output.tell(f"{lost} did not arrive. Say it again.")
+                    self._output.record("undelivered", id=last, first=first)
+                    self._settle(first, last)
+                case events.Read(id=last, first=first):
+                    self._output.record("read", id=last, first=first)
                 case events.Typing():
                     self._output.record("typing", active=event.active)
                 case events.Gap():
@@ -134,6 +138,11 @@ class LineChat:
                 case _:
                     pass
         return Exit.OK
+
+    def _settle(self, first: int, last: int) -> None:
+        self._on_their_way.difference_update(range(first, last + 1))
+        if not self._on_their_way:
+            self._all_arrived.set()
 
     async def _mark_read(self, number: int) -> None:
         try:

@@ -1,5 +1,6 @@
 """The chat: who, the line, what is said, and where one writes."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -7,6 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.css.query import NoMatches
 from textual.widgets import Button, Input
 
 from whisp.client import events
@@ -164,10 +166,15 @@ class ChatScreen(Page):
                 self._show_typing(False)
                 self._unread = event.id
                 self.mark_read()
-            case events.Delivered(id=number):
-                transcript.advance(number, Mark.DELIVERED)
-            case events.Read(id=number):
-                transcript.advance(number, Mark.READ)
+            case events.Delivered(id=last, first=first):
+                transcript.advance(first, last, Mark.DELIVERED)
+            case events.Read(id=last, first=first):
+                transcript.advance(first, last, Mark.READ)
+            case events.Undelivered(id=last, first=first):
+                transcript.advance(first, last, Mark.NOT_SENT)
+                lost = words.count(last - first + 1, "message")
+                sentence = f"{lost} did not reach {self._shown_name}. Say it again."
+                transcript.add(Notice(sentence, Tone.DANGER))
             case events.Typing(active=active):
                 self._show_typing(active)
             case events.Gap(count=count):
@@ -346,8 +353,11 @@ class ChatScreen(Page):
     # Drawing
 
     def _redraw(self) -> None:
-        if not self.is_mounted:
-            return
+        if self.is_mounted:
+            with suppress(NoMatches):  # it is being taken down and has lost its parts already
+                self._draw()
+
+    def _draw(self) -> None:
         app = app_of(self)
         now = app.now()
         verified = self._is_verified()

@@ -40,7 +40,7 @@ class GoneScreen(Page):
         """Lay out the moment."""
         summary = self.summary
         name = inert_line(summary.name)
-        yield Wordmark()
+        yield Wordmark(is_alive=False)
         with VerticalScroll(classes="moment drained", can_focus=False):
             yield LinePicture(Line.GONE, wire=8)
             yield Title(words.GONE, classes="voice")

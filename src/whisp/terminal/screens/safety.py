@@ -27,12 +27,15 @@ class SafetyScreen(Layer):
         Binding("ctrl+g", "app.close_top", show=False),
     ]
 
-    def __init__(self, name: str, number: SafetyNumber, *, is_verified: bool) -> None:
+    def __init__(
+        self, name: str, number: SafetyNumber, *, is_verified: bool, is_new_key: bool = False
+    ) -> None:
         super().__init__()
         self._name_compared = name
         self._shown_name = inert_line(name)
         self._number = number
         self._is_verified = is_verified
+        self._is_new_key = is_new_key
 
     def compose(self) -> ComposeResult:
         """Lay out digits, QR code and the question."""
@@ -74,18 +77,25 @@ class SafetyScreen(Layer):
     @on(Button.Pressed, "#match")
     def match(self) -> None:
         """Note that they match."""
-        app_of(self).calls.vouch(self._name_compared, matches=True)
+        calls = app_of(self).calls
+        if self._is_new_key:
+            calls.accept_new_key(self._name_compared)
+        else:
+            calls.vouch(self._name_compared, matches=True)
         self.dismiss()
 
     @on(Button.Pressed, "#differ")
     def differ(self) -> None:
         """Note that they differ, and say what that means."""
-        app_of(self).calls.vouch(self._name_compared, matches=False)
+        if not self._is_new_key:
+            app_of(self).calls.vouch(self._name_compared, matches=False)
         state = self.query_one("#state", Say)
         state.set_classes("danger")
         state.say(f"Then someone may sit between you. Hang up, and reach {self._shown_name} some other way.")
 
     def _state(self) -> str:
+        if self._is_new_key:
+            return "This is the new key. It is kept only if every digit matches."
         if self._is_verified:
             return "You have compared it before. It changes only if one of you gets a new key."
         return "Both of you see the same sixty digits. They change only if one of you gets a new key."

@@ -27,7 +27,7 @@ class UnlockScreen(Page):
 
     def compose(self) -> ComposeResult:
         """Lay out the moment."""
-        yield Wordmark()
+        yield Wordmark(is_alive=not self._after_lock)
         with Vertical(classes="moment"):
             yield Title(words.LOCKED if self._after_lock else words.TAG_LINE, classes="voice")
             if self._after_lock:

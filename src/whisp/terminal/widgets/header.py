@@ -26,10 +26,8 @@ class Wordmark(Static):
     def render(self) -> Content:
         """Return the mark, the name and what stands behind them."""
         say = app_of(self).glyphs.say
-        parts: list[str | tuple[str, str]] = [
-            ("(··) " if not app_of(self).glyphs.is_ascii else "(..) ", "$accent")
-        ]
-        parts.append(("Whisp", "bold"))
+        mark = "(..) " if app_of(self).glyphs.is_ascii else "(··) "
+        parts: list[str | tuple[str, str]] = [(mark, self._colour), ("Whisp", "bold")]
         if self._aside:
             parts.append((say(f"   {self._aside}"), "$ink-faint"))
         return Content.assemble(*parts)

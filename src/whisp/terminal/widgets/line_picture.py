@@ -24,7 +24,7 @@ class LinePicture(Static):
         """Draw another state."""
         if (line, sentence) != (self._line, self._sentence):
             self._line, self._sentence = line, sentence
-            self.refresh()
+            self.refresh(layout=True)
 
     def render(self) -> Content:
         """Return picture and sentence."""

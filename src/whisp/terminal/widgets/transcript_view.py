@@ -73,18 +73,15 @@ class TranscriptView(ScrollView, can_focus=True):
         return self._chosen
 
     def redraw(self) -> None:
-        """Lay out again if the transcript or the width changed; follow its end if it was in sight."""
+        """Lay out again if the transcript or the width changed."""
         width = self.scrollable_content_region.width or self.size.width
         state = (self._transcript.version, width)
         if width <= 0 or state == self._laid_out:
             return
-        follows = self.is_vertical_scroll_end or self._laid_out[0] == -1
         self._laid_out = state
         self._rows = self._lay_out(width)
         self.virtual_size = Size(width, len(self._rows))
-        self.refresh()
-        if follows:
-            self.scroll_end(animate=False, immediate=True)
+        self.refresh(layout=True)
 
     def forget(self) -> None:
         """Let go of everything drawn."""
@@ -101,6 +98,10 @@ class TranscriptView(ScrollView, can_focus=True):
         if show is not None:
             self._bring(show)
         self.refresh()
+
+    def on_mount(self) -> None:
+        """Stay at the end while there is news, until the person scrolls away."""
+        self.anchor()
 
     def on_resize(self) -> None:
         """Lay out for the new width."""
@@ -134,7 +135,10 @@ class TranscriptView(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Act on the word clicked, or stand on the entry."""
-        index = self.scroll_offset.y + event.y
+        place = event.get_content_offset(self)
+        if place is None:
+            return
+        index = self.scroll_offset.y + place.y
         if not 0 <= index < len(self._rows):
             return
         number, row = self._rows[index]
@@ -142,7 +146,7 @@ class TranscriptView(ScrollView, can_focus=True):
             return
         self._chosen = number
         for span in row.spans:
-            if span.start <= event.x < span.end:
+            if span.start <= place.x < span.end:
                 self.action_act(span.action)
         self.refresh()
 
