@@ -161,7 +161,7 @@ class PicowsConnection(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Take the parser's transport: at the start, and whenever the parser was replaced."""
         self._websocket = transport
-        transport.request.headers.clear()  # the stand-in's, nobody asks for them
+        transport.request.headers = _NO_HEADERS  # the stand-in's: nobody asks for them
 
     def on_ws_frame(self, transport: WSTransport, frame: Any) -> None:
         """Relay a frame if one of our links takes it: nearly all frames end here, so every step is counted.
@@ -359,6 +359,10 @@ class _Parser(WSProtocol):  # type: ignore[misc] # an extension class
     def _accept(self, request: object) -> WSUpgradeResponseWithListener:
         return WSUpgradeResponseWithListener(_SILENCE, self.connection)
 
+    def data_received(self, data: bytes) -> None:
+        """Never called: uvloop reads into our buffer. Without this name it would keep the former parser's."""
+        raise NotImplementedError
+
     def begin(self) -> None:
         """Go past the handshake: a stand-in request goes in, and an empty answer comes out."""
         self.get_buffer(-1)[: len(_STAND_IN)] = _STAND_IN
@@ -447,6 +451,7 @@ class _QuietLogger:
         _log.error("a frame could not be handled: %s in %s", type(error).__name__, where)
 
 
+_NO_HEADERS: Final[CIMultiDict[str]] = CIMultiDict()
 _SILENCE: Final = _Silence()
 _QUIET: Final = _QuietLogger()
 _STAND_IN: Final = (
