@@ -380,6 +380,19 @@ def test_the_last_epoch_ends_the_session() -> None:
     assert ended.value.reason is RatchetEnd.EXHAUSTED
 
 
+def test_an_offer_past_the_last_epoch_ends_the_session() -> None:
+    a, b = pair()
+    last = COUNTER_LIMIT - 1
+    for side in (a, b):
+        side.epoch = last
+        side._receivers = {last: side._receivers[0]}
+        side._heard_epoch = last
+    _, n, _, message_key = b.send(1)
+    offer = KemOffer(MLKEM768PrivateKey.generate().public_key().public_bytes_raw())
+    a._phase = kem_phases.FollowerAtRest()
+    ends(RatchetEnd.PROTOCOL, a, (last, n, offer, message_key), now=1)
+
+
 def test_every_input_of_an_epoch_changes_all_its_keys() -> None:
     base = (PqRootKey(b"r" * 32), 1, b"s" * 32, sha256(b"ek").digest(), sha256(b"ct").digest())
     keys = set(derive_epoch(*base))

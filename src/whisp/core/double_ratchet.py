@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from whisp.core.errors import DecryptionError, MessageKeyGoneError
+from whisp.core.errors import DecryptionError
 from whisp.core.key_schedule import KEY_BYTES, agree
 from whisp.core.message_chain import Ahead, ChainKey, Kept, ReceivingChain, SendingChain
 from whisp.core.secret_state import SecretState
@@ -171,7 +171,7 @@ class DoubleRatchet(SecretState):
             return receiver.find(n, self._skipped, now)
         if ratchet_key in self._retired:
             return Kept(ratchet_key, n, self._skipped, now)
-        return self._find_turn(ratchet_key, n, previous_n, now)
+        return self._find_turn(ratchet_key, n, previous_n)
 
     def commit(self, found: Found, now: float) -> None:
         """Take the step that `find` prepared: its message proved authentic."""
@@ -209,7 +209,7 @@ class DoubleRatchet(SecretState):
         self._own = turned
         return turned
 
-    def _find_turn(self, ratchet_key: bytes, n: int, previous_n: int, now: float) -> Turn:
+    def _find_turn(self, ratchet_key: bytes, n: int, previous_n: int) -> Turn:
         own = self._own
         if isinstance(own, OwingTurn):
             # The peer turns only after it has read our newest key, and we have shown none since its last.
@@ -222,10 +222,7 @@ class DoubleRatchet(SecretState):
         except MalformedError:
             raise DecryptionError("a ratchet key that yields no secret") from None
         root_key, chain_key = derive_root(self._root_key, shared_secret)
-        found = ReceivingChain(ratchet_key, chain_key).find(n, self._skipped, now)
-        if isinstance(found, Kept):  # a new chain is at 0: nothing in it can be behind
-            raise MessageKeyGoneError
-        return Turn(root_key, closing, found)
+        return Turn(root_key, closing, ReceivingChain(ratchet_key, chain_key).reach(n))
 
     def _commit_turn(self, turn: Turn, now: float) -> None:
         own, before = self._own, self._receiver

@@ -90,6 +90,7 @@ class KemRatchet(SecretState):
         "_exchanges",
         "_heard_at",
         "_heard_count",
+        "_heard_epoch",
         "_heard_seconds",
         "_phase",
         "_previous_ends_at",
@@ -119,6 +120,7 @@ class KemRatchet(SecretState):
         self._exchanges: dict[int, Exchange] = {}
         self._phase: Phase = self._rest(now)
         self._previous_ends_at = inf
+        self._heard_epoch = 0
         self._heard_at = now
         self._heard_seconds = 0.0
         self._heard_count = 0
@@ -176,7 +178,7 @@ class KemRatchet(SecretState):
             RatchetEndedError: what it carries breaks the order of the exchange, or epochs have stalled.
         """
         found.commit(self._skipped, now)
-        if epoch >= self.epoch:
+        if epoch > self._heard_epoch:
             self._hear_epoch(epoch, now)
         if attachment is not None:
             if isinstance(attachment, KemOffer):
@@ -211,7 +213,7 @@ class KemRatchet(SecretState):
             tuple(self._exchanges.items()),
             self._phase.snapshot_for_testing(),
             self._previous_ends_at,
-            (self._heard_at, self._heard_seconds, self._heard_count),
+            (self._heard_epoch, self._heard_at, self._heard_seconds, self._heard_count),
         )
 
     def _own_chain_key(self, keys: EpochKeys) -> ChainKey:
@@ -228,15 +230,13 @@ class KemRatchet(SecretState):
         return LeaderAtRest(self.epoch, now) if self._leads(self.epoch + 1) else FollowerAtRest()
 
     def _hear_epoch(self, epoch: int, now: float) -> None:
-        """Move on if this is the first authentic message of the epoch we just derived."""
+        """Move on: this is the first authentic message of the epoch that the last exchange made."""
+        self._heard_epoch = epoch
         phase = self._phase
-        if isinstance(phase, Switched):
-            self._phase = self._rest(now)
-            self._previous_ends_at = now + PREVIOUS_EPOCH_SECONDS
-        elif isinstance(phase, Answered) and epoch > self.epoch:
+        if isinstance(phase, Answered):
             self._enter_epoch(phase.sender)
-            self._phase = self._rest(now)
-            self._previous_ends_at = now + PREVIOUS_EPOCH_SECONDS
+        self._phase = self._rest(now)
+        self._previous_ends_at = now + PREVIOUS_EPOCH_SECONDS
 
     def _receive_offer(self, epoch: int, kem_key: bytes, now: float) -> None:
         if self._leads(epoch):

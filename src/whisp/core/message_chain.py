@@ -82,12 +82,20 @@ class ReceivingChain(SecretState, Generic[_ChainId]):
             MessageKeyGoneError: the message was read before, or its key is gone.
             DecryptionError: more than 256 messages would be skipped.
         """
-        passed: tuple[MessageKey, ...] = ()
-        key = self._key
-        if n != self.n:
-            if n < self.n:
-                return Kept(self.id, n, skipped, now)
-            passed, key = self.pass_over(n)
+        if n == self.n:  # as nearly all are
+            message_key, next_key = advance(self._key)
+            return Ahead(self, message_key, next_key, n + 1, ())
+        if n < self.n:
+            return Kept(self.id, n, skipped, now)
+        return self.reach(n)
+
+    def reach(self, n: int) -> "Ahead[_ChainId]":
+        """Return the key of message `n`, which is not behind in the chain. Changes nothing.
+
+        Raises:
+            DecryptionError: more than 256 messages would be skipped.
+        """
+        passed, key = self.pass_over(n)
         message_key, next_key = advance(key)
         return Ahead(self, message_key, next_key, n + 1, passed)
 
@@ -105,11 +113,6 @@ class ReceivingChain(SecretState, Generic[_ChainId]):
             message_key, key = advance(key)
             passed.append(message_key)
         return tuple(passed), key
-
-    def move(self, key: ChainKey, n: int) -> None:
-        """Take the chain to message `n`, whose chain key is `key`."""
-        self._key = key
-        self.n = n
 
     def snapshot_for_testing(self) -> tuple[object, ...]:
         """Return all state as values that compare equal exactly when the state is the same."""
@@ -140,7 +143,8 @@ class Ahead(SecretState, Generic[_ChainId]):
         chain = self.chain
         if self._passed:
             skipped.keep(chain.id, chain.n, self._passed, now)
-        chain.move(self._next_key, self._next_n)
+        chain._key = self._next_key
+        chain.n = self._next_n
 
 
 class Kept(SecretState, Generic[_ChainId]):

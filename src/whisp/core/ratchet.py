@@ -181,11 +181,11 @@ class Ratchet(SecretState):
         """
         classical, post_quantum = self._live()
         try:
-            header, encoded_header, sealed = decode_envelope(frame)
-            post_quantum_found = post_quantum.find(header.epoch, header.epoch_n, now)
-            classical_found = classical.find(header.ratchet_key, header.n, header.previous_n, now)
+            (n, previous_n, ratchet_key, epoch, epoch_n, attachment), header, sealed = decode_envelope(frame)
+            post_quantum_found = post_quantum.find(epoch, epoch_n, now)
+            classical_found = classical.find(ratchet_key, n, previous_n, now)
             plaintext = self._inbound.open(
-                classical_found.message_key, post_quantum_found.message_key, encoded_header, sealed
+                classical_found.message_key, post_quantum_found.message_key, header, sealed
             )
         except MessageKeyGoneError:
             raise
@@ -195,7 +195,7 @@ class Ratchet(SecretState):
         classical.commit(classical_found, now)
         self._unanswered += 1
         try:
-            post_quantum.commit(post_quantum_found, header.epoch, header.attachment, now)
+            post_quantum.commit(post_quantum_found, epoch, attachment, now)
         except RatchetEndedError as ended:
             self._end(ended.reason)
             raise
