@@ -7,7 +7,6 @@ measured by the growth of its unique set size (USS).
 """
 
 import gc
-import os
 import resource
 import time
 
@@ -59,7 +58,5 @@ def _raise_file_limit(needed: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < needed:
         if hard < needed:
-            raise SystemExit(
-                f"{needed} open files are needed, {hard} allowed (ulimit -n), pid {os.getpid()}."
-            )
+            raise SystemExit(f"{needed} open files are needed, {hard} are allowed (ulimit -n).")
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -1,7 +1,7 @@
 """A server in a process of its own on one core, and clients that cost the other core little.
 
-The clients block and know only as much of the protocol as a bench needs; they sign with real keys, because the
-server checks them.
+The clients block and know only as much of the protocol as a bench needs; they sign with real keys, because
+the server checks them.
 """
 
 import base64
@@ -139,11 +139,9 @@ class Device:
         self.token = server.post("/v1/accounts", request, api.SessionToken).token
 
     def records(self, one_time: int) -> tuple[bytes, ...]:
-        """Return a signed record and some one-time records. Their keys are noise, which no server can tell."""
-        return (
-            self._record(PreKeyKind.SIGNED),
-            *(self._record(PreKeyKind.ONE_TIME) for _ in range(one_time)),
-        )
+        """Return a signed record and some one-time records. Their keys are noise: no server can tell."""
+        kinds = (PreKeyKind.SIGNED, *[PreKeyKind.ONE_TIME] * one_time)
+        return tuple(map(self._record, kinds))
 
     def _identity(self) -> tuple[bytes, bytes]:
         now = int(time.time())
