@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from whisp.server.errors import ConflictError, UnauthorizedError
 from whisp.wire.certificate import Certificate
-from whisp.wire.device_list import FIRST_PREVIOUS, DeviceList
+from whisp.wire.device_list import DeviceList
 from whisp.wire.encoding import lp16
 from whisp.wire.errors import RemoteProtocolError, VerificationError
 from whisp.wire.ids import AccountId, DeviceId, Username
@@ -17,7 +17,6 @@ __all__ = [
     "registration_message",
     "require_signature",
     "verified_devices",
-    "verify_first_list",
     "verify_next_list",
 ]
 
@@ -81,15 +80,6 @@ def verified_devices(
     if device_list.account != account or named != shown or len(devices) != len(encoded_certificates):
         raise VerificationError("the certificates are not those of the list")
     return devices
-
-
-def verify_first_list(device_list: DeviceList) -> None:
-    """Raise VerificationError unless a list can be an account's first one here.
-
-    It need not be version 1: an account may come from another server.
-    """
-    if (device_list.version == 1) != (device_list.previous_digest == FIRST_PREVIOUS):
-        raise VerificationError("a first version with a list before it, or a later one without")
 
 
 def verify_next_list(following: DeviceList, current: DeviceList) -> None:

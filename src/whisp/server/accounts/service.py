@@ -138,7 +138,6 @@ class Accounts:
         devices = proofs.verified_devices(
             device_list, [request.certificate], certificate.account, int(self._wall_clock())
         )
-        proofs.verify_first_list(device_list)
         self._challenges.spend(certificate.device, request.challenge)
 
         def claim(writing: Connection) -> None:
