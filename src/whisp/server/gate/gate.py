@@ -131,8 +131,8 @@ class Gate:
             if not declared.isdigit():
                 return error(ErrorCode.BAD_REQUEST)
             read = await _read_body(receive, operation.max_body_bytes, int(declared[:_MAX_LENGTH_DIGITS]))
-            if read is None:
-                return error(ErrorCode.TOO_LARGE).with_header(b"connection", b"close")
+            if isinstance(read, Answer):
+                return read
             body = read
         if route.fast_path is not None and principal is not None:
             return await route.fast_path(principal, body)
@@ -175,8 +175,8 @@ def _has_doubles(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return len(set(single)) != len(single)
 
 
-async def _read_body(receive: Receive, limit: int, declared: int) -> bytes | None:
-    """Return the body, None if it is larger than `limit`. Never holds more than that."""
+async def _read_body(receive: Receive, limit: int, declared: int) -> bytes | Answer:
+    """Return the body; or the answer if it is larger than `limit`, of which never more is held."""
     pieces: list[bytes] = []
     size = 0
     while size <= limit + DRAINED_BYTES and declared <= limit + DRAINED_BYTES:
@@ -190,8 +190,8 @@ async def _read_body(receive: Receive, limit: int, declared: int) -> bytes | Non
         else:
             pieces.clear()
         if not message.get("more_body", False):
-            return b"".join(pieces) if size <= limit else None
-    return None
+            return b"".join(pieces) if size <= limit else error(ErrorCode.TOO_LARGE)
+    return error(ErrorCode.TOO_LARGE).with_header(b"connection", b"close")
 
 
 def _place_of(exception: BaseException) -> str:
