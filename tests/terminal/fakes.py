@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from whisp.client import events
 from whisp.client.client import Client
@@ -32,8 +33,9 @@ from whisp.client.ring import Ring
 from whisp.terminal.passphrase import Passphrase
 from whisp.terminal.profile import Profile
 from whisp.wire.api import Account
-from whisp.wire.errors import LocalProtocolError
+from whisp.wire.errors import LocalProtocolError, MalformedError
 from whisp.wire.ids import AccountId, DeviceId, Username
+from whisp.wire.username import canonical
 
 __all__ = [
     "DIGITS",
@@ -283,6 +285,14 @@ class FakeRing(Ring):
         self.stop(RingEnd.DECLINED)
 
 
+def _canonical(name: str) -> Username:
+    """Do as the real one does: a name that cannot be is not found."""
+    try:
+        return canonical(name)
+    except MalformedError:
+        raise NotFoundError from None
+
+
 class FakeClient(Client):
     """An account whose network is the test. `outcome` is what ringing anyone leads to."""
 
@@ -320,7 +330,10 @@ class FakeClient(Client):
         return tuple(sorted(self._contacts.values(), key=lambda known: known.username))
 
     def contact(self, username: str) -> Contact | None:
-        return self._contacts.get(Username(username))
+        return self._contacts.get(_canonical(username))
+
+    async def __aenter__(self) -> Self:
+        return self
 
     async def register(self, username: str) -> None:
         if username == "taken":

@@ -22,6 +22,12 @@ async def _register(on: Stage, name: str, first: str, second: str) -> None:
     await on.press("enter")
 
 
+async def _replace(on: Stage, name: str) -> None:
+    on.app.screen.query_one("#name", Input).value = name
+    on.app.screen.query_one("#again", Input).focus()
+    await on.press("enter")
+
+
 async def test_the_first_start_asks_for_a_name_and_a_passphrase(tmp_path: Path) -> None:
     async with stage(tmp_path / "new", has_vault=False, client=FakeClient([], registered=False)) as on:
         await on.settle()
@@ -58,8 +64,12 @@ async def test_a_taken_name_can_be_changed(tmp_path: Path) -> None:
     async with stage(tmp_path / "new", has_vault=False, client=FakeClient([], registered=False)) as on:
         await _register(on, "taken", "open sesame", "open sesame")
         await on.until(lambda: words.NAME_TAKEN in on.text())
-        assert on.client.log[-1] == "close"
+        assert on.client.log[-1] == "panic"
+        assert not on.app.calls.profile.exists
         assert not on.app.screen.query_one("#make").disabled
+        await _replace(on, "mira")
+        await on.until(lambda: "Who would you like to call?" in on.text())
+        assert on.opener.log == ["create", "create"]
 
 
 async def test_unlocking(tmp_path: Path) -> None:

@@ -86,6 +86,15 @@ async def test_not_found_is_explained(tmp_path: Path) -> None:
         looks_like("not-found", on.text())
 
 
+async def test_an_impossible_name_sounds_like_any_other(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        await on.unlock()
+        on.client.outcome = NotFoundError()
+        await on.write("hello, you")
+        await on.press("enter")
+        await on.until(lambda: words.NOT_FOUND in on.text())
+
+
 async def test_a_badge_tells_what_this_run_learned(tmp_path: Path) -> None:
     async with stage(tmp_path, lock_after=0) as on:
         await on.unlock()

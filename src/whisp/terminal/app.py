@@ -1,5 +1,6 @@
 """The full-screen app: which screen is on top, and what each piece of news puts there."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -97,6 +98,7 @@ class WhispApp(App[int]):
         self.calls = Calls(profile, server, opener, self.post_message, now)
         self.connection = ""
         self.fault: Exception | None = None
+        self.goodbye: asyncio.Task[None] | None = None
         self.has_talked = False
         self._is_light = is_light
         self._lock_after = lock_after
@@ -403,7 +405,11 @@ class WhispApp(App[int]):
 
     @on(news.FaultFound)
     def _fault_found(self, event: news.FaultFound) -> None:
-        self._handle_exception(event.error)
+        self.report_fault(event.error)
+
+    def report_fault(self, error: Exception) -> None:
+        """End because of a bug: the process tells it in one sentence."""
+        self._handle_exception(error)
 
     # Screens
 

@@ -26,7 +26,7 @@ from whisp.client.people import Contact, SafetyNumber
 from whisp.client.ring import Ring
 from whisp.terminal import happenings as news
 from whisp.terminal.exits import explain
-from whisp.terminal.opening import Opener
+from whisp.terminal.opening import Opener, make_account
 from whisp.terminal.passphrase import Passphrase
 from whisp.terminal.profile import Profile
 from whisp.wire.errors import WhispError
@@ -83,6 +83,12 @@ class Calls:
         """End the call with a word to the other side, then wipe. Answers with Locked."""
         self._start(self._lock())
 
+    async def say_goodbye(self) -> None:
+        """End the call with a word to the other side, and wipe."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.lock()
+
     async def close(self) -> None:
         """Hang up, go offline, stop every task."""
         client, self._client = self._client, None
@@ -113,8 +119,11 @@ class Calls:
         return self._client.contacts if self._client is not None else ()
 
     def contact(self, name: str) -> Contact | None:
-        """Return the contact of that name."""
-        return self._client.contact(name) if self._client is not None else None
+        """Return the contact of that name; none has a name that cannot be."""
+        try:
+            return self._client.contact(name) if self._client is not None else None
+        except NotFoundError:
+            return None
 
     def safety_number(self, name: str) -> SafetyNumber:
         """Return the number to compare. Raises NotFoundError, LockedError."""
@@ -220,32 +229,24 @@ class Calls:
     async def _open(self, passphrase: Passphrase | None) -> None:
         try:
             client = await self._opener(self.profile, self.server, passphrase, False)
+            await client.__aenter__()
+            if not client.is_registered:
+                client.panic()
+                raise NotRegisteredError
         except (WhispError, OSError) as error:
             self._post(news.OpenFailed(error))
             return
         await self._go_online(client, is_new=False)
 
     async def _register(self, username: str, passphrase: Passphrase | None) -> None:
-        is_new = not self.profile.exists  # a vault without an account is left by a try that failed
         try:
-            client = await self._opener(self.profile, self.server, passphrase, is_new)
+            client = await make_account(self._opener, self.profile, self.server, passphrase, username)
         except (WhispError, OSError) as error:
             self._post(news.OpenFailed(error))
             return
-        try:
-            await client.register(username)
-        except (WhispError, OSError) as error:
-            await client.close()
-            self._post(news.OpenFailed(error))
-            return
-        await asyncio.to_thread(self.profile.remember_server, self.server)
         await self._go_online(client, is_new=True)
 
     async def _go_online(self, client: Client, *, is_new: bool) -> None:
-        if not client.is_registered:
-            await client.close()
-            self._post(news.OpenFailed(NotRegisteredError()))
-            return
         self._client = client
         self._start(self._watch_rings(client))
         self._start(self._watch_client(client))
@@ -263,9 +264,7 @@ class Calls:
         await client.mark_verified(name)
 
     async def _lock(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.lock()
+        await self.say_goodbye()
         self._post(news.Locked())
         self._drop()
 

@@ -277,9 +277,9 @@ def _add_host(app: App) -> None:
     @app.command(group=host)
     def serve(
         *,
-        host: Annotated[str, Parameter(help="The address to listen on.")] = "127.0.0.1",
-        port: Annotated[int, Parameter(help="The port to listen on.")] = 8790,
-        data: Annotated[Path | None, Parameter(help="The folder for the server’s data.")] = None,
+        host: Annotated[str | None, Parameter(help="The address to listen on: 127.0.0.1.")] = None,
+        port: Annotated[int | None, Parameter(help="The port to listen on: 8790.")] = None,
+        data: Annotated[Path | None, Parameter(help="The folder for database and keys: ./data.")] = None,
     ) -> int:
         """Run a server."""
         from whisp.terminal.commands import hosting
@@ -329,7 +329,11 @@ def _session(common: Common | None, opener: "Opener | None") -> "Session":
 def _finish(work: Coroutine[Any, Any, Exit]) -> int:
     """Run one command; an interrupt, a hang-up of the terminal or a termination ends it in order."""
 
+    from whisp.terminal.quiet import hush, hush_loop
+
     async def main() -> Exit:
+        hush()
+        hush_loop()
         task = asyncio.current_task()
         assert task is not None
         for number in (signal.SIGTERM, signal.SIGHUP):

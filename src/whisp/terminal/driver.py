@@ -9,12 +9,25 @@ __all__ = ["CleanDriver", "wipe_terminal"]
 
 
 class CleanDriver(LinuxDriver):
-    """Clears the alternate screen and its scrollback before it is left: at exit, after a fault, on a stop."""
+    """Clears the alternate screen and its scrollback before it is left: at exit, after a fault, on a stop.
+
+    When the terminal is gone it lets the app end: the toolkit's writer would wait for it for ever, with the
+    call's keys in memory.
+    """
+
+    def write(self, data: str) -> None:
+        """Write to the terminal, or to nothing once it is gone."""
+        if self._writer_thread is not None and self._writer_thread.is_alive():
+            super().write(data)
+
+    def close(self) -> None:
+        """Stop the writer, if it still runs."""
+        if self._writer_thread is not None and self._writer_thread.is_alive():
+            super().close()
 
     def stop_application_mode(self) -> None:
         """Clear, then leave as the toolkit does."""
-        if self._writer_thread is not None:
-            self.write(CLEAR)
+        self.write(CLEAR)
         super().stop_application_mode()
 
 

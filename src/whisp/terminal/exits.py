@@ -69,7 +69,7 @@ def explain(error: BaseException) -> tuple[Exit, str]:
         case errors.RateLimitedError():
             return Exit.FAILURE, words.try_again(error.retry_after)
         case WhispError():
-            return Exit.FAILURE, inert_line(str(error))
+            return Exit.FAILURE, inert_line(" ".join(str(error).splitlines()), limit=1000)
         case OSError() if error.strerror:
             return Exit.FAILURE, inert_line(f"{error.strerror}.")
         case _:

@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from whisp.client.client import Client
+from whisp.client.errors import AccountError, RateLimitedError
 from whisp.client.vault import FileVault
 from whisp.terminal.passphrase import Passphrase
 from whisp.terminal.profile import Profile
 
-__all__ = ["Opener", "needs_passphrase", "open_account"]
+__all__ = ["Opener", "make_account", "needs_passphrase", "open_account"]
 
 Opener: TypeAlias = "Callable[[Profile, str, Passphrase | None, bool], Awaitable[Client]]"
 """Opens (or, if the flag says so, makes) the vault of a profile: profile, server, passphrase, is new."""
@@ -22,6 +23,31 @@ def needs_passphrase(profile: Profile) -> bool:
         VaultError: there is no vault, or it cannot be read.
     """
     return FileVault.needs_passphrase(profile.vault)
+
+
+async def make_account(
+    opener: Opener, profile: Profile, server: str, passphrase: Passphrase | None, username: str
+) -> Client:
+    """Make a vault and an account in it; return the entered client, not online yet.
+
+    A vault without an account, left by a try whose outcome never arrived, is taken up again. One made here
+    goes again if the server refused the name, so that the next try may choose another passphrase.
+
+    Raises:
+        VaultError, AccountError, TransportError: as the SDK does.
+    """
+    is_new = not profile.exists
+    client = await opener(profile, server, passphrase, is_new)
+    try:
+        await client.__aenter__()
+        await client.register(username)
+    except BaseException as error:
+        client.panic()
+        if is_new and isinstance(error, AccountError | RateLimitedError):
+            profile.erase()
+        raise
+    await asyncio.to_thread(profile.remember_server, server)
+    return client
 
 
 async def open_account(

@@ -57,8 +57,9 @@ class Profile:
         (self.folder / "server").write_text(f"{origin}\n", "utf-8")
 
     def erase(self) -> None:
-        """Remove vault and server note. Nothing happens if they are gone already."""
+        """Remove vault, its lock and the server note. Nothing happens if they are gone already."""
         self.vault.unlink(missing_ok=True)
+        (self.folder / f".{self.vault.name}.lock").unlink(missing_ok=True)
         (self.folder / "server").unlink(missing_ok=True)
 
 

@@ -6,6 +6,7 @@ from whisp.terminal import words
 from whisp.terminal.commands.session import Session
 from whisp.terminal.exits import Exit, UsageError
 from whisp.terminal.inert import inert_line
+from whisp.terminal.opening import make_account
 from whisp.wire.certificate import Certificate
 from whisp.wire.device_list import DeviceList
 from whisp.wire.errors import MalformedError
@@ -26,15 +27,11 @@ async def register(session: Session, name: str, *, in_keyring: bool) -> Exit:
         raise UsageError(words.NAME_RULE) from error
     if is_reserved(wanted):
         raise UsageError(words.NAME_TAKEN)
-    profile, output = session.profile, session.output
-    existed = profile.exists
-    if not existed:
-        passphrase = session.passphrase(is_new=True, in_keyring=in_keyring)
-    else:
-        passphrase = session.passphrase()  # a vault left by a try that did not reach the server
-    async with await session.opener(profile, session.server, passphrase, not existed) as client:
-        await client.register(wanted)
-    profile.remember_server(session.server)
+    output = session.output
+    is_new = not session.profile.exists
+    passphrase = session.passphrase(is_new=is_new, in_keyring=in_keyring and is_new)
+    client = await make_account(session.opener, session.profile, session.server, passphrase, wanted)
+    await client.close()
     output.say(f"You are {wanted}. {words.ACCOUNT_EXPLAINED}")
     output.record("registered", name=wanted, server=session.server)
     return Exit.OK

@@ -7,8 +7,8 @@ from whisp.terminal.exits import Exit
 __all__ = ["demo", "serve"]
 
 
-def serve(host: str, port: int, data: Path | None) -> int:
-    """Run the server until it is stopped."""
+def serve(host: str | None, port: int | None, data: Path | None) -> int:
+    """Run the server until it is stopped. What is not given comes from its environment."""
     from whisp.server.serve import serve
 
     serve(host=host, port=port, data=data)
@@ -19,5 +19,4 @@ def demo() -> int:
     """Run the demonstration."""
     from whisp.demo import main
 
-    main()
-    return Exit.OK
+    return main()
