@@ -395,6 +395,7 @@ def test_an_offer_past_the_last_epoch_ends_the_session() -> None:
 
 def test_every_input_of_an_epoch_changes_all_its_keys() -> None:
     base = (PqRootKey(b"r" * 32), 1, b"s" * 32, sha256(b"ek").digest(), sha256(b"ct").digest())
+    assert repr(derive_epoch(*base)) == "EpochKeys(<redacted>)"
     keys = set(derive_epoch(*base))
     assert len(keys) == 3
     others = [

@@ -58,6 +58,9 @@ class EpochKeys(NamedTuple):
     from_initiator: ChainKey
     from_responder: ChainKey
 
+    def __repr__(self) -> str:
+        return "EpochKeys(<redacted>)"
+
 
 def derive_epoch(
     root_key: PqRootKey, epoch: int, shared_secret: bytes, offer_digest: bytes, answer_digest: bytes
