@@ -139,6 +139,7 @@ async def test_a_broken_direct_line_falls_back_without_loss_or_doubling() -> Non
     await pair.callee.hang_up()
 
 
+@pytest.mark.usefixtures("slow_disk")
 async def test_a_file_survives_the_change_of_lines(tmp_path: Path) -> None:
     pair = await make_pair(allow_direct=True)
     (tmp_path / "in").mkdir()

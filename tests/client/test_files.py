@@ -165,6 +165,7 @@ async def test_hanging_up_deletes_what_had_arrived(tmp_path: Path, inbox: Path) 
     assert not list(inbox.iterdir())
 
 
+@pytest.mark.usefixtures("slow_disk")
 async def test_a_transfer_goes_on_where_the_line_broke(tmp_path: Path, inbox: Path) -> None:
     pair = await make_pair()
     outgoing, incoming = await offer(pair, tmp_path, 30_000_000)

@@ -25,6 +25,9 @@ from whisp.wire.errors import LocalProtocolError, MalformedError, RemoteProtocol
 __all__ = ["AsyncReader", "Carrier", "FileContent", "IncomingFile", "OutgoingFile", "Sink"]
 
 PROGRESS_SECONDS: Final = 0.1
+GATHER_SECONDS: Final = 0.002
+"""How long a few chunks wait for more to be written with: a trip to a thread costs more than writing one."""
+
 ASK_AGAIN_SECONDS: Final = 2.0
 """How long a request to go on after a change of lines may stay without a chunk."""
 
@@ -333,11 +336,13 @@ class IncomingFile(_Transfer):
                 if not self._arrived:
                     await self._wait_for_chunk()
                     continue
+                if len(self._arrived) < ACK_CHUNKS and not stream.is_done:
+                    await asyncio.sleep(GATHER_SECONDS)
                 parts = [self._arrived.popleft() for _ in range(min(len(self._arrived), ACK_CHUNKS))]
                 await target.write(parts)
                 written += len(parts)
                 self._report(min(written * 65_536, self.size))
-                if written - acknowledged >= ACK_CHUNKS or not self._arrived:
+                if written - acknowledged >= ACK_CHUNKS or written == stream.count:
                     acknowledged = written
                     self._carrier.send_soon(FileAck(self._file_id, written))
             self._is_publishing = True
