@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Coroutine
+from math import inf
 from typing import Final, Protocol
 
 from whisp.client.clock import Clock
@@ -101,6 +102,10 @@ class SwitchboardHost(ConversationHost, Protocol):
         ...
 
 
+REFILL_SECONDS: Final = 6.0
+"""The least time between two top-ups of pre-keys. The server takes one every five seconds."""
+
+
 class Switchboard:
     """Who rings, who is rung, and which route belongs to which conversation."""
 
@@ -116,6 +121,8 @@ class Switchboard:
         self._routes: dict[bytes, FrameHandler] = {}
         self._route_of: dict[CallId, RouteId] = {}
         self._holding: set[object] = set()
+        self._published_at = -inf
+        self._refill: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -144,6 +151,9 @@ class Switchboard:
     def offline(self) -> None:
         """The socket is gone: rings end, calls are held."""
         self._socket = None
+        if self._refill is not None:
+            self._refill.cancel()
+            self._refill = None
         self._holding.clear()
         self._routes.clear()
         self._route_of.clear()
@@ -158,6 +168,7 @@ class Switchboard:
     def publish(self) -> None:
         """Advertise fresh pre-keys."""
         if self._socket is not None:
+            self._published_at = asyncio.get_running_loop().time()
             records = self._host.prekeys.publish(self.clock.now())
             self._send(PreKeys(tuple(record.encode() for record in records)).encode())
 
@@ -182,9 +193,23 @@ class Switchboard:
             case LineStatus():
                 self._receive_line(decoded)
             case PreKeysLeft():
-                self.publish()
+                self._publish_soon()
             case _:
                 pass
+
+    def _publish_soon(self) -> None:
+        """Advertise fresh pre-keys, but not so often that the server holds up this socket for it.
+
+        Meanwhile callers do without a one-time record: whoever fetches bundles in a hurry wins no more.
+        """
+
+        def publish() -> None:
+            self._refill = None
+            self.publish()
+
+        loop = asyncio.get_running_loop()
+        if self._refill is None:
+            self._refill = loop.call_at(max(loop.time(), self._published_at + REFILL_SECONDS), publish)
 
     # Calling
 

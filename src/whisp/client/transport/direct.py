@@ -12,7 +12,7 @@ The proofs keep strangers out of the line; the frames are sealed by the session 
 import asyncio
 import os
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from whisp.client.transport.transport import FrameHandler
 from whisp.core.key_schedule import authenticate, is_equal
@@ -117,11 +117,10 @@ class DirectTransport(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Open with the token; called by the event loop."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(WRITE_HIGH_BYTES, WRITE_LOW_BYTES)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by class
+        self._transport.set_write_buffer_limits(WRITE_HIGH_BYTES, WRITE_LOW_BYTES)
         if self._is_dialler:
-            transport.write(self._token + self._nonce)
+            self._transport.write(self._token + self._nonce)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to read into; called by the event loop."""
