@@ -96,8 +96,12 @@ def test_interleaving_compares_round_by_round_and_takes_turns() -> None:
 
 
 def test_a_process_can_be_measured_and_pinned() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+    script = "print('up', flush=True); input()"
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         try:
+            assert child.stdout is not None
+            child.stdout.readline()
             with pinned(child.pid, {0}):
                 assert cpu_seconds(child.pid) >= 0
                 assert resident_bytes(child.pid) > 1_000_000

@@ -361,7 +361,7 @@ class _Parser(WSProtocol):  # type: ignore[misc] # an extension class
 
     def data_received(self, data: bytes) -> None:
         """Never called: uvloop reads into our buffer. Without this name it would keep the former parser's."""
-        raise NotImplementedError
+        raise AssertionError("uvloop read past our buffer")
 
     def begin(self) -> None:
         """Go past the handshake: a stand-in request goes in, and an empty answer comes out."""
