@@ -1,6 +1,5 @@
 """The command line of `whisp`: names, options and help. The work is in `commands`, imported when run."""
 
-import asyncio
 import signal
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
@@ -78,7 +77,7 @@ def run(tokens: Sequence[str], opener: "Opener | None" = None) -> int:
         return leaving.code if isinstance(leaving.code, int) else Exit.FAILURE
     except CycloptsError as error:
         code = _fail(UsageError(_usage_sentence(error)), as_json)
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except KeyboardInterrupt:
         code = _fail(KeyboardInterrupt(), as_json)
     except BrokenPipeError:
         code = Exit.FAILURE  # whoever read us has gone; there is nobody to tell
@@ -329,6 +328,8 @@ def _session(common: Common | None, opener: "Opener | None") -> "Session":
 def _finish(work: Coroutine[Any, Any, Exit]) -> int:
     """Run one command; an interrupt, a hang-up of the terminal or a termination ends it in order."""
 
+    import asyncio
+
     from whisp.terminal.quiet import hush, hush_loop
 
     async def main() -> Exit:
@@ -340,7 +341,10 @@ def _finish(work: Coroutine[Any, Any, Exit]) -> int:
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         return await work
 
-    return asyncio.run(main())
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def _fail(error: BaseException, as_json: bool) -> int:

@@ -16,7 +16,8 @@ def serve(host: str | None, port: int | None, data: Path | None) -> int:
 
 
 def demo() -> int:
-    """Run the demonstration."""
+    """Run the demonstration. Raises SystemExit(1) if something is not as it should be."""
     from whisp.demo import main
 
-    return main()
+    main()
+    return Exit.OK
