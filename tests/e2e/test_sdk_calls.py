@@ -41,6 +41,16 @@ async def test_two_people_talk_and_nothing_is_left() -> None:
         assert odile.conversations == sefa.conversations == ()
 
 
+async def test_someone_rung_more_often_than_there_are_pre_keys_still_answers_at_once() -> None:
+    """One-time pre-keys run out; topping them up in a hurry would have the server hold up the socket."""
+    async with people("odile", "sefa") as (_, (odile, sefa)):
+        for _ in range(45):
+            async with asyncio.timeout(2):
+                one, two = await connect(odile, sefa)
+                await one.hang_up()
+                await next_of(two, Ended)
+
+
 async def test_a_ring_names_its_caller_and_knows_contacts() -> None:
     async with people("odile", "sefa") as (_, (odile, sefa)):
         calling = asyncio.create_task(odile.call("sefa"))
