@@ -10,7 +10,7 @@ from whisp.server.limits import LOW_PRE_KEYS
 from whisp.server.presence import MemoryPresence, OnlineDevice
 from whisp.wire.errors import MalformedError, VerificationError
 from whisp.wire.ids import DeviceId, Username
-from whisp.wire.prekey import PreKeyBundle, PreKeyKind
+from whisp.wire.prekey import PreKeyBundle, PreKeyKind, PreKeyRecord
 
 NOW = int(time.time())
 
@@ -112,10 +112,12 @@ async def test_all_devices_of_a_name_are_found_in_the_order_they_came(
 async def test_a_device_whose_signed_pre_key_expired_is_offline(
     presence: MemoryPresence, sefa: Device
 ) -> None:
-    presence.publish(online(sefa), (sefa.record(PreKeyKind.SIGNED, expires_in=60),), NOW)
-    assert await presence.is_online("sefa", NOW + 58)
-    assert not await presence.is_online("sefa", NOW + 61)
-    assert await presence.bundles("sefa", NOW + 61) == ()
+    signed = sefa.record(PreKeyKind.SIGNED, expires_in=60)
+    expires = PreKeyRecord.decode(signed).expires
+    presence.publish(online(sefa), (signed,), NOW)
+    assert await presence.is_online("sefa", expires - 1)
+    assert not await presence.is_online("sefa", expires)
+    assert await presence.bundles("sefa", expires) == ()
 
 
 async def test_expired_and_forged_one_time_records_are_not_given(
@@ -127,19 +129,21 @@ async def test_expired_and_forged_one_time_records_are_not_given(
     stranger = Device(sefa.username)
     stranger.device = sefa.device
     unreadable = b"\x02" + sefa.record()[1:]
+    expired = sefa.record(expires_in=20, age=19)
+    later = PreKeyRecord.decode(expired).expires
     records = (
         sefa.record(PreKeyKind.SIGNED),
         good,
         bytes(forged),
-        sefa.record(expires_in=20, age=19),
+        expired,
         stranger.record(),
         unreadable,
     )
     presence.publish(online(sefa), records, NOW)
-    bundle = PreKeyBundle.decode((await presence.bundles("sefa", NOW + 10))[0])
+    bundle = PreKeyBundle.decode((await presence.bundles("sefa", later))[0])
     assert bundle.one_time is not None
     assert bundle.one_time.encode() == good
-    assert PreKeyBundle.decode((await presence.bundles("sefa", NOW + 10))[0]).one_time is None
+    assert PreKeyBundle.decode((await presence.bundles("sefa", later))[0]).one_time is None
 
 
 def test_what_may_not_be_published(presence: MemoryPresence, sefa: Device) -> None:
