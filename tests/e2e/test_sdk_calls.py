@@ -44,7 +44,7 @@ async def test_two_people_talk_and_nothing_is_left() -> None:
 async def test_someone_rung_more_often_than_there_are_pre_keys_still_answers_at_once() -> None:
     """One-time pre-keys run out; topping them up in a hurry would have the server hold up the socket."""
     async with people("odile", "sefa") as (_, (odile, sefa)):
-        for _ in range(45):
+        for _ in range(110):
             async with asyncio.timeout(2):
                 one, two = await connect(odile, sefa)
                 await one.hang_up()
