@@ -8,10 +8,11 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Set the clock's place and clear what could change the look."""
+    """Set the clock's place and clear what could change the look; leave this process its own logging."""
     monkeypatch.setenv("TZ", "UTC")
     for name in ("NO_COLOR", "WHISP_THEME", "WHISP_ASCII", "WHISP_SERVER", "WHISP_PROFILE", "COLORFGBG"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("whisp.terminal.quiet.hush", lambda: None)
     time.tzset()
     yield
     monkeypatch.undo()

@@ -341,6 +341,14 @@ async def test_the_keys_are_told(tmp_path: Path) -> None:
         looks_like("help", on.text())
 
 
+async def test_hanging_up_works_under_any_layer(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        await on.unlock()
+        await on.call()
+        await on.press("ctrl+o", "ctrl+x")
+        await on.until(lambda: words.GONE in on.text())
+
+
 async def test_hanging_up_leaves_nothing(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         await on.unlock()

@@ -48,7 +48,6 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
     """A command line whose account knows odile and sefa, and whose input is empty."""
     monkeypatch.delenv("WHISP_PASSPHRASE_FILE", raising=False)
     monkeypatch.setattr("whisp.terminal.commands.session.needs_passphrase", lambda profile: True)
-    monkeypatch.setattr("whisp.terminal.quiet.hush", lambda: None)
     client = FakeClient([], contact("odile", verified=True), contact("sefa", changed=True))
     with open(os.devnull) as nothing:
         monkeypatch.setattr("sys.stdin", nothing)

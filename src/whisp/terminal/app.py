@@ -73,6 +73,7 @@ class WhispApp(App[int]):
         Binding("escape", "escape", show=False, priority=True),
         Binding("f1", "help", show=False, priority=True),
         Binding("ctrl+k", "call", show=False, priority=True),
+        Binding("ctrl+x", "hang_up", show=False, priority=True),
         Binding("ctrl+q", "quit", show=False, priority=True),
         Binding("ctrl+c", "leave_hint", show=False, priority=True),
     ]
@@ -194,6 +195,13 @@ class WhispApp(App[int]):
             self.go_home()
         elif (chat := self._chat()) is not None and self.screen is chat:
             chat.notice(f"You are in a call with {inert_line(chat.peer)}. Hang up first.")
+
+    def action_hang_up(self) -> None:
+        """Hang up, or stop ringing, whatever lies on top."""
+        if isinstance(self.screen, RingingScreen):
+            self.stop_ringing()
+        else:
+            self.calls.hang_up()
 
     def action_leave_hint(self) -> None:
         """Ctrl+C neither copies nor kills: say how to leave."""

@@ -74,7 +74,6 @@ class ChatScreen(Page):
         Binding("ctrl+s", "save", show=False, priority=True),
         Binding("ctrl+g", "safety", show=False, priority=True),
         Binding("ctrl+l", "direct", show=False, priority=True),
-        Binding("ctrl+x", "hang_up", show=False, priority=True),
     ]
 
     def __init__(self, name: str, own: str, session_code: str, line: Line, started_at: float) -> None:
@@ -346,7 +345,7 @@ class ChatScreen(Page):
             self._redraw()
 
     @on(Button.Pressed, "#hang-up")
-    def action_hang_up(self) -> None:
+    def hang_up(self) -> None:
         """Hang up: normal, and final."""
         app_of(self).calls.hang_up()
 

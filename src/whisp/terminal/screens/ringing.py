@@ -1,10 +1,7 @@
 """A ring going out: dots on the line, and nothing sent."""
 
-from typing import ClassVar
-
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Button
 
@@ -22,8 +19,6 @@ __all__ = ["RingingScreen"]
 
 class RingingScreen(Page):
     """Waits for an answer; Ctrl+X or the button stops it."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+x", "stop", show=False, priority=True)]
 
     def __init__(self, name: str, known: str) -> None:
         super().__init__()
@@ -55,6 +50,6 @@ class RingingScreen(Page):
         self.query_one("#seconds", Say).say(words.clock(passed))
 
     @on(Button.Pressed, "#stop")
-    def action_stop(self) -> None:
+    def stop(self) -> None:
         """Stop ringing and go back."""
         app_of(self).stop_ringing()
