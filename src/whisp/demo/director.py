@@ -1,4 +1,4 @@
-"""Runs the demonstration: a server here, two people in processes of their own, a line for each step."""
+"""Runs the demonstration: a server and two people in processes of their own, a line for each step."""
 
 import asyncio
 import contextlib
@@ -8,16 +8,19 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from whisp.demo.memory_search import count_in_memory
 from whisp.demo.role import CANARY, FILE_BYTES, MESSAGES
 
 __all__ = ["main"]
 
 LIMIT_SECONDS: Final = 120.0
+STOP_SECONDS: Final = 5.0
 CALLER: Final = "odile"
 CALLEE: Final = "sefa"
 
@@ -26,24 +29,31 @@ class _FailedError(Exception):
     """The demonstration did not show what it should; `str()` says what."""
 
 
-class _Person:
-    """A role in its own process."""
+class _Child:
+    """A process that reports in lines of JSON and goes on when a line tells it to."""
 
     def __init__(self, name: str, process: Process) -> None:
         self.name = name
+        self.pid = process.pid
         self._process = process
 
-    async def next(self, step: str) -> dict[str, Any]:
-        """Return the person's next report, which must be of this step."""
+    async def read(self) -> Any:
+        """Return the next report."""
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
-        facts: dict[str, Any] = json.loads(line) if line else {"step": "ended early"}
+        if not line:
+            raise _FailedError(f"{self.name} ended early")
+        return json.loads(line)
+
+    async def next(self, step: str) -> dict[str, Any]:
+        """Return the next report, which must be of this step."""
+        facts: dict[str, Any] = await self.read()
         if facts["step"] != step:
             raise _FailedError(f"{self.name}: {facts.get('text', facts['step'])}, instead of {step}")
         return facts
 
     async def cue(self) -> None:
-        """Let the person go on."""
+        """Let it go on."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"\n")
         await self._process.stdin.drain()
@@ -76,21 +86,24 @@ def main() -> None:
 async def _perform(stage: _Stage) -> None:
     async with asyncio.timeout(LIMIT_SECONDS), AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whisp-demo-")))
-        (folder / "data").mkdir()
-        async with _server(folder / "data") as server:
-            stage.say("server", f"listens at {server.origin}, in a process without any of the keys")
+        data = folder / "data"
+        data.mkdir()
+        async with _child("server", "whisp.demo.server", str(data)) as server:
+            origin = await server.read()
+            stage.say("server", f"listens at {origin}, in a process without any of the keys")
             people = []
             for name, peer, part in ((CALLER, CALLEE, "caller"), (CALLEE, CALLER, "callee")):
-                people.append(
-                    await stack.enter_async_context(_person(server.origin, name, peer, part, folder))
-                )
+                inbox = folder / name
+                inbox.mkdir()
+                role = _child(name, "whisp.demo.role", origin, name, peer, part, str(inbox))
+                people.append(await stack.enter_async_context(role))
             await _play(stage, *people)
-            _look_at_memory(stage, server.application.counts())
-        _look_at_disk(stage, folder / "data")
+            await _look_at_memory(stage, server)
+        _look_at_disk(stage, data)
         stage.say("done", "everything above was checked, and every check held")
 
 
-async def _play(stage: _Stage, caller: _Person, callee: _Person) -> None:
+async def _play(stage: _Stage, caller: _Child, callee: _Child) -> None:
     for person in (caller, callee):
         await person.next("online")
         stage.say(person.name, "made keys, claimed the name, logged in by signature, published pre-keys")
@@ -122,7 +135,7 @@ async def _play(stage: _Stage, caller: _Person, callee: _Person) -> None:
         await person.next("left")
 
 
-async def _check_file(stage: _Stage, sender: _Person, receiver: _Person, line: str) -> None:
+async def _check_file(stage: _Stage, sender: _Child, receiver: _Child, line: str) -> None:
     received = await receiver.next("received")
     sent = await sender.next("sent")
     _require(sent["line"] == line, f"the file went over a {sent['line']} line, not a {line} one")
@@ -131,10 +144,29 @@ async def _check_file(stage: _Stage, sender: _Person, receiver: _Person, line: s
     stage.say(sender.name, f"sent 64 MiB over the {line} line at {speed:.0f} MB/s; the hashes are equal")
 
 
-def _look_at_memory(stage: _Stage, counts: Any) -> None:
-    left = {name: counts[name] for name in ("calls", "online", "connections", "newcomers")}
+async def _look_at_memory(stage: _Stage, server: _Child) -> None:
+    """Count what the server holds, and search its memory for what was said and sent."""
+    left = await _count(server)
+    deadline = time.perf_counter() + STOP_SECONDS
+    while any(left.values()) and time.perf_counter() < deadline:
+        await asyncio.sleep(0.05)  # sockets take a moment to close
+        left = await _count(server)
     _require(not any(left.values()), f"the server still holds {left}")
     stage.say("server", "holds " + ", ".join(f"{count} {name}" for name, count in left.items()))
+    needles = (CANARY.encode(), CANARY.encode("utf-16-le"), b64encode(CANARY.encode()))
+    found = await asyncio.to_thread(count_in_memory, server.pid, needles, CALLER.encode())
+    if found is None:
+        stage.say("server", "keeps its memory from being searched on this system: left out")
+        return
+    _require(found.control > 0, "the search of memory does not even find what must be there")
+    _require(found.needles == 0, "what was said is in the server's memory")
+    stage.say("server", f"has nothing that was said or sent in its {found.mebibytes} MiB of memory")
+
+
+async def _count(server: _Child) -> dict[str, int]:
+    await server.cue()
+    counts = await server.read()
+    return {name: counts[name] for name in ("calls", "online", "connections", "newcomers")}
 
 
 def _look_at_disk(stage: _Stage, data: Path) -> None:
@@ -158,29 +190,18 @@ def _require(holds: bool, otherwise: str) -> None:
 
 
 @asynccontextmanager
-async def _server(data: Path) -> AsyncIterator[Any]:
-    """Run the server in this process, so that its tables can be looked at; it holds no key of the others."""
-    from whisp.server.config import Settings
-    from whisp.server.serve import running
-
-    async with running(Settings(port=0, data=data)) as server:
-        yield server
-
-
-@asynccontextmanager
-async def _person(origin: str, name: str, peer: str, part: str, folder: Path) -> AsyncIterator[_Person]:
-    inbox = folder / name
-    inbox.mkdir()
+async def _child(name: str, module: str, *arguments: str) -> AsyncIterator[_Child]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "whisp.demo.role", origin, name, peer, part, str(inbox)),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=DEVNULL,
+        sys.executable, "-m", module, *arguments, stdin=PIPE, stdout=PIPE, stderr=DEVNULL
     )
     try:
-        yield _Person(name, process)
+        yield _Child(name, process)
     finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()

@@ -1,54 +1,38 @@
-"""The demo's server, in a process of its own: it prints its origin, and a census when asked for one.
+"""The demonstration's server, in a process of its own, with its data in the folder named.
 
-Everything is as in `whisp serve`, with its data in a folder that is removed at the end.
+It prints its origin, and for every line on standard input how much it holds: one JSON value a line. No text
+of the demonstration stands here or in what this imports: a search of this process's memory means something.
 """
 
 import asyncio
-import sqlite3
+import json
 import sys
-import tempfile
-from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-import msgspec
-
-from whisp.demo.script import Census
 from whisp.server.config import Settings
-from whisp.server.serve import RunningServer, running
+from whisp.server.serve import running
 
-__all__ = ["serve"]
+__all__ = ["main"]
 
 
-async def serve(folder: Path) -> None:
-    """Serve with the data in `folder` until stdin ends; answer each line on it with a census."""
-    settings = Settings.read(port=0, data=folder)
-    async with running(settings) as server:
-        _answer(server.origin)
+async def serve(data: Path) -> None:
+    """Serve until standard input ends."""
+    async with running(Settings(port=0, data=data)) as server:
+        report(server.origin)
         while await asyncio.to_thread(sys.stdin.readline):
-            _answer(_count(server, folder))
+            report(dict(server.application.counts()))
 
 
-def _count(server: RunningServer, folder: Path) -> Census:
-    """Count rows in the database file itself, and entries in the memory of every part."""
-    with closing(sqlite3.connect(f"file:{folder / 'whisp.db'}?mode=ro", uri=True)) as database:
-        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        rows = {
-            name: int(database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0])  # noqa: S608 - own names
-            for name in names
-        }
-    rows.pop("alembic_version", None)
-    return Census(rows, dict(server.application.counts()))
-
-
-def _answer(value: str | Census) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+def report(value: Any) -> None:
+    """Tell the director."""
+    sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()
 
 
 def main() -> None:
-    """Run until the parent is done."""
-    with tempfile.TemporaryDirectory(prefix="whisp-demo-") as folder:
-        asyncio.run(serve(Path(folder)))
+    """Serve with the data in the folder named by the argument."""
+    asyncio.run(serve(Path(sys.argv[1])))
 
 
 if __name__ == "__main__":
