@@ -32,6 +32,7 @@ HOSTILE: Final = (
     f"[/]{CANARY}[@click=app.quit]x[/]",
     f"\x1bP{CANARY}\x1b\\\x1b^{CANARY}\x1b\\\x1b_{CANARY}\x1b\\",
     f"\x1bc{CANARY}\x0e\x0f",
+    f"hello\n{CANARY}: this is forged",
     f"{CANARY}" + "\u0301" * 10_000,
     f"{CANARY}" + "x" * 1_048_576,
     f"{CANARY}\u2028\u2029\x85\x0b\x0c",
@@ -178,6 +179,54 @@ def _hostile_app(folder: Path) -> int:
     return int(app.return_value or 0)
 
 
+def _faulty_app(folder: Path) -> int:
+    """Let a screen fail while it holds what was said."""
+    from whisp.client import events
+    from whisp.terminal.screens.chat import ChatScreen
+
+    def hear(screen: ChatScreen, event: events.ConversationEvent) -> None:
+        held = f"{CANARY} in a local of a screen that fails"
+        raise RuntimeError(held)
+
+    type.__setattr__(ChatScreen, "hear", hear)
+    return _told(lambda: _hostile_app(folder))
+
+
+def _faulty_task(folder: Path) -> int:
+    """Let a task behind the screens fail while it holds what was said."""
+    from tests.terminal.fakes import FakeConversation
+
+    async def mark_read(conversation: FakeConversation, message_id: int) -> None:
+        held = f"{CANARY} in a local of a task that fails"
+        raise RuntimeError(held)
+
+    type.__setattr__(FakeConversation, "mark_read", mark_read)
+    return _told(lambda: _hostile_app(folder))
+
+
+def _told(work: Callable[[], int]) -> int:
+    """Tell an error as the command line does."""
+    from whisp.terminal.exits import explain
+
+    try:
+        return work()
+    except RuntimeError as error:
+        code, sentence = explain(error)
+        sys.stderr.write(f"{sentence}\n")
+        return int(code)
+
+
+def _faulty_lines(folder: Path) -> int:
+    """Let line mode fail while it holds what was said."""
+    from whisp.terminal.output import Output
+
+    def message(output: Output, who: str, text: str) -> None:
+        raise RuntimeError(f"{CANARY} {text}")
+
+    type.__setattr__(Output, "message", message)
+    return _hostile_lines(folder)
+
+
 def _hostile_lines(folder: Path) -> int:
     """Say everything hostile in line mode."""
     from tests.terminal.fakes import FakeClient, FakeConversation, FakeIncomingFile, FakeOpener
@@ -222,7 +271,13 @@ def _main() -> int:
     from whisp.terminal.__main__ import prepare
 
     prepare()
-    scenarios = {"app": _hostile_app, "lines": _hostile_lines}
+    scenarios = {
+        "app": _hostile_app,
+        "lines": _hostile_lines,
+        "faulty-app": _faulty_app,
+        "faulty-task": _faulty_task,
+        "faulty-lines": _faulty_lines,
+    }
     with tempfile.TemporaryDirectory() as folder:
         return scenarios[sys.argv[1]](Path(folder))
 
