@@ -1,7 +1,8 @@
 """What FastAPI endpoints take from the gate and give back: one JSON rule set in, one out.
 
 msgspec reads and writes: it refuses NaN, lone surrogates, a byte order mark and anything after the value;
-unknown members are ignored and of a duplicated one the last counts (`whisp.wire.api`).
+unknown members are ignored and of a duplicated one the last counts (`whisp.wire.api`). The dependencies are
+coroutines, though they wait for nothing: FastAPI would run plain functions in a thread.
 """
 
 from collections.abc import Awaitable, Callable
@@ -44,13 +45,13 @@ def body_of(kind: type[_Body]) -> Callable[[Request], Awaitable[_Body]]:
     return read
 
 
-def caller(request: Request) -> Principal:
+async def caller(request: Request) -> Principal:
     """Return who the request's token speaks for: a dependency of operations that need one."""
     principal: Principal = request.scope["state"][CALLER]
     return principal
 
 
-def dialled_origin(request: Request) -> str:
+async def dialled_origin(request: Request) -> str:
     """Return the origin the client dialled, which signatures name: a dependency."""
     origin: str = request.scope["state"][ORIGIN]
     return origin
