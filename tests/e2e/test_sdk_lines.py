@@ -25,6 +25,12 @@ from whisp import (
 )
 
 
+@pytest.fixture(autouse=True)
+def wait_before_reconnecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stay away for a quarter of a second, so that a held line can be seen."""
+    monkeypatch.setattr("whisp.client.connection.random.random", lambda: 0.5)
+
+
 def cut(client: Client) -> None:
     """Cut a client's socket, as a network does."""
     socket = client._connection.socket

@@ -233,7 +233,6 @@ class Client:
             await self._connection.socket.settle()
         if self._housekeeping is None:
             self._housekeeping = asyncio.create_task(self._keep_house(), name="whisp housekeeping")
-        self._spawn(self._compare_own_list())
 
     async def logout(self) -> None:
         """Hang up, go offline, and let the server forget the token. `login` goes online again."""
@@ -504,7 +503,7 @@ class Client:
 
     def _connection_changed(self, change: ConnectionChanged) -> None:
         self._events.put(change)
-        if change.state is ConnectionState.ONLINE and self._housekeeping is not None:
+        if change.state is ConnectionState.ONLINE:
             self._spawn(self._compare_own_list())
 
     async def _keep_house(self) -> None:

@@ -247,6 +247,7 @@ class Switchboard:
             raise self._refused(username, error) from None
         except MalformedError as error:
             _wipe(offers)
+            self._warn(ServerWarning.BAD_PRE_KEYS, username)
             raise RefusedIdentityError(str(error)) from None
         if pinned is not None and memory is not None and host.book.remember(username, memory, now):
             host.save_soon()

@@ -77,8 +77,8 @@ class DirectTransport(asyncio.BufferedProtocol):
     # As a transport
 
     def send(self, frame: bytes) -> None:
-        """Queue one frame. Does nothing once closed."""
-        if self._transport is not None and not self._transport.is_closing():
+        """Queue one frame. Does nothing before the proofs, and nothing once closed."""
+        if self._is_ready and self._transport is not None and not self._transport.is_closing():
             self._transport.writelines((u32(len(frame)), frame))
 
     @property
