@@ -109,7 +109,7 @@ async def test_s24_a_cookie_is_nothing() -> None:
 async def test_s24_a_name_that_was_pointed_here_leads_nowhere(host: str) -> None:
     async with house() as rooms:
         odile = await rooms.person("odile")
-        named = {"Host": fill(host, rooms)}
+        named: dict[str, str | None] = {"Host": fill(host, rooms)}
         reply = await odile.http.ask("GET", "/v1/account", headers=named, token=odile.token)
         assert (reply.status, reply.error) == (421, "misdirected")
         client = await RawClient.dial(rooms.port, headers=named)
