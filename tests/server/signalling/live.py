@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import inspect
+import logging
 import os
 import struct
 import time
@@ -223,6 +224,8 @@ class Live:
         self.clock = Clock()
         self.hub = Hub(self.tokens, self.directory, self.presence, clock=self.clock, **hub_options)
         self.port = 0
+        self.errors: list[str] = []
+        """What the server logged as its own failure; a test that expects one clears it."""
         self._clients: list[RawClient] = []
 
     def add(self, name: str, like: Device | None = None) -> Device:
@@ -496,6 +499,18 @@ def hang_up(call_id: CallId) -> bytes:
     return HangUp(call_id).encode()
 
 
+class _Errors(logging.Handler):
+    """Keeps what is logged as an error."""
+
+    def __init__(self, kept: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._kept = kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the sentence."""
+        self._kept.append(record.getMessage())
+
+
 @contextlib.asynccontextmanager
 async def serve(driver: WebSocketDriver, **hub_options: Any) -> AsyncIterator[Live]:
     """Run the live half under uvicorn in this loop, as `whisp serve` does, on a free port."""
@@ -535,12 +550,16 @@ async def serve(driver: WebSocketDriver, **hub_options: Any) -> AsyncIterator[Li
         await asyncio.sleep(0.005)
         assert not task.done(), task
     live.port = server.servers[0].sockets[0].getsockname()[1]
+    log = logging.getLogger("whisp.signalling")
+    log.addHandler(handler := _Errors(live.errors))
     try:
         yield live
     finally:
         await live.close_clients()
         server.should_exit = True
         await task
+        log.removeHandler(handler)
+    assert live.errors == []
 
 
 def both_drivers(test: Callable[[Live], Awaitable[None]]) -> Callable[..., None]:

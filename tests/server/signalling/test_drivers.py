@@ -15,6 +15,7 @@ from tests.server.signalling.live import (
     Live,
     RawClient,
     both_drivers,
+    offer,
     serve,
 )
 
@@ -22,6 +23,7 @@ from whisp.server import limits
 from whisp.server.signalling.picows_driver import PicowsConnection
 from whisp.wire.codes import CloseCode
 from whisp.wire.frames import Hello, PreKeys, Relay, Welcome
+from whisp.wire.ids import CallId
 from whisp.wire.version import CURRENT
 
 
@@ -55,11 +57,12 @@ async def test_a_piece_never_passes_for_a_frame(live: Live) -> None:
     odile, sefa = await live.online("odile"), await live.online("sefa")
     call = await live.call(odile, sefa)
     inner = Relay(call.caller_route, b"not alone").encode()
-    outer = Relay(call.caller_route, b"0123" + inner + b"tail").encode()
+    outer = Relay(call.caller_route, b"0123" + inner).encode()
     odile.write_piece(outer[:21], BINARY, fin=False)
-    odile.write_piece(inner, CONTINUATION, fin=False)
-    odile.write_piece(b"tail", CONTINUATION)
-    assert await sefa.frame() == Relay(call.callee_route, b"0123" + inner + b"tail")
+    odile.write_piece(inner, CONTINUATION)
+    odile.write_piece(b"", PING)  # so that the piece is not the last of its read
+    assert await odile.piece() == (PONG, b"")
+    assert await sefa.frame() == Relay(call.callee_route, b"0123" + inner)
     await sefa.settle()
 
 
@@ -273,6 +276,9 @@ async def test_s12_pings_without_reading_fill_nothing(live: Live) -> None:
     client.device = live.add("sefa")
     await client.send(Hello(CURRENT, client.device.token).encode())
     await client.frame()
+    connection = live.hub._exchange.connection(client.device.device)
+    assert connection is not None
+    connection.allowance = 10**9  # or the rule against floods would come first
     client.reader._transport.pause_reading()  # type: ignore[attr-defined] # the test reads no more
     flood = (b"\x89\xfd" + bytes(4) + bytes(125)) * 500
     try:
@@ -281,8 +287,6 @@ async def test_s12_pings_without_reading_fill_nothing(live: Live) -> None:
             await asyncio.wait_for(client.writer.drain(), 0.2)
     except TimeoutError:
         pass
-    connection = live.hub._exchange.connection(client.device.device)
-    assert connection is not None
     assert connection.queued_bytes < 2 * limits.MAX_QUEUED_BYTES
 
 
@@ -353,3 +357,26 @@ async def test_a_close_in_the_middle_of_a_burst(live: Live) -> None:
     assert await sefa.frame() == Relay(call.callee_route, b"before")
     assert (await sefa.frame()).state == 2
     await sefa.settle()
+
+
+@both_drivers
+async def test_a_relay_frame_without_payload_closes(live: Live) -> None:
+    odile, sefa = await live.online("odile"), await live.online("sefa")
+    call = await live.call(odile, sefa)
+    await odile.send(b"\x20" + call.caller_route)
+    assert (await odile.closed()).code == CloseCode.PROTOCOL
+    assert (await sefa.frame()).call_id == call.call_id  # LINE down, no empty message before it
+    await sefa.settle()
+
+
+@both_drivers
+async def test_a_ring_passes_a_full_socket_by(live: Live) -> None:
+    odile, sefa = await live.online("odile"), await live.online("sefa")
+    connection = live.hub._exchange.connection(sefa.device.device)
+    assert connection is not None
+    connection.is_full = True
+    call_id = CallId(bytes(16))
+    assert not await live.hub.ring(odile.device, "sefa", [offer(call_id, sefa.device.device)])
+    assert live.hub.counts()["calls"] == 0
+    connection.is_full = False
+    await live.ring(odile, sefa, call_id=call_id)

@@ -105,6 +105,8 @@ async def test_a_failing_storage_asks_to_come_back(live: Live) -> None:
     client = await live.dial()
     await client.send(Hello(CURRENT, live.add("sefa").token).encode())
     assert (await client.closed()).code == CloseCode.RESTART
+    assert live.errors == ["a device could not be looked up: OSError"]
+    live.errors.clear()
 
 
 @both_drivers
