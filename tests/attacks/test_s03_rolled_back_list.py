@@ -26,7 +26,7 @@ async def test_s03_an_older_list_is_refused_also_after_a_restart(tmp_path: Path)
                 one, _two = await connect(odile, sefa)
                 await one.hang_up()
                 old = await honest_bundle(odile, "sefa")
-                await sefa._renew_list()
+                await sefa._list_keeper.renew()
                 one, _two = await connect(odile, sefa)
                 await one.hang_up()
                 pinned = odile.book.pinned(sefa.username)
@@ -74,7 +74,7 @@ class _Person:
 async def test_s03_a_callee_shows_the_newer_list_that_the_server_hid() -> None:
     async with scene("odile", "sefa") as (liar, (odile, sefa)):
         old = await honest_bundle(odile, "sefa")
-        await sefa._renew_list()
+        await sefa._list_keeper.renew()
         serve_bundles(liar, old)  # odile never saw version 2
         one, _two = await connect(odile, sefa)
         pinned = odile.book.pinned(sefa.username)

@@ -152,10 +152,10 @@ async def test_s08_a_dropped_goodbye_ends_within_sixty_seconds() -> None:
     pair.caller_line.tamper = lambda _: []
     await pair.caller.hang_up()
     pair.callee_host.skip(59)
-    pair.callee._on_timer()
+    pair.callee._tick_if_due()
     assert not pair.callee._session.is_ended
     pair.callee_host.skip(2)
-    pair.callee._on_timer()
+    pair.callee._tick_if_due()
     assert pair.callee.ended is EndReason.LOST
     assert pair.callee._session.is_ended
 
@@ -168,7 +168,7 @@ async def test_s08_silence_from_the_network_wipes_both_sides() -> None:
     for host, side in ((pair.caller_host, pair.caller), (pair.callee_host, pair.callee)):
         for _ in range(7):
             host.skip(10)
-            side._on_timer()
+            side._tick_if_due()
         assert side.ended is EndReason.LOST
 
 
@@ -183,7 +183,7 @@ async def test_s08_dropped_rekeying_ends_the_session() -> None:
         for host, side in ((pair.caller_host, pair.caller), (pair.callee_host, pair.callee)):
             host.skip(8)
             if side.ended is None:
-                side._on_timer()
+                side._tick_if_due()
         await asyncio.sleep(0.002)
         if pair.caller.ended and pair.callee.ended:
             break

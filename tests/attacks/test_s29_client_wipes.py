@@ -113,8 +113,8 @@ async def _end(how: str, odile: Client, sefa: Client, one: Conversation, two: Co
         await sefa._connection.stop()
         odile.clock._offset += 61
         sefa.clock._offset += 61
-        one._on_timer()
-        two._on_timer()
+        one._tick_if_due()
+        two._tick_if_due()
     elif how == "close":
         await odile.close()
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from whisp.client.clock import Clock
 from whisp.client.conversation import Conversation
 from whisp.client.people import Member
+from whisp.client.session_opening import open_session
 from whisp.client.transport import MemoryTransport
-from whisp.core.events import Member as CoreMember
-from whisp.core.handshake import NO_FINGERPRINT, CallFlags, SessionSecrets, place_offer, receive_offer
+from whisp.core.handshake import NO_FINGERPRINT, CallFlags, place_offer, receive_offer
 from whisp.core.identity import (
     AccountKey,
     DeviceKeys,
@@ -18,8 +18,7 @@ from whisp.core.identity import (
     issue_device_list,
 )
 from whisp.core.prekeys import PreKeyStore
-from whisp.core.ratchet import Ratchet
-from whisp.core.session import HeldList, Session
+from whisp.core.session import HeldList
 from whisp.wire.certificate import DeviceKind
 from whisp.wire.device_list import DeviceList
 from whisp.wire.ids import CallId, Username
@@ -111,35 +110,17 @@ async def make_pair(*, allow_direct: bool = False, receipts: bool = True) -> Pai
     incoming = receive_offer(callee, prekeys, offered.offer, lambda _: None, now)
     answer, answered = incoming.accept(b"", NO_FINGERPRINT, now)
     confirmed = offered.receive_answer(answer, now)
-    one = _session(confirmed.secrets, caller, callee, now)
-    secrets, first = answered.receive_confirm(confirmed.confirm(one.opening(now)))
-    two = _session(secrets, callee, caller, now)
-    two.receive(first, now)
     names = (
         Member(Username("odile"), caller.account, caller.device),
         Member(Username("sefa"), callee.account, callee.device),
     )
+    one = open_session(confirmed.secrets, names[0], names[1], confirmed.peer, now)
+    secrets, first = answered.receive_confirm(confirmed.confirm(one.opening(now)))
+    two = open_session(secrets, names[1], names[0], incoming.peer, now)
+    two.receive(first, now)
     caller_side = Conversation(one, names[0], names[1], hosts[0])
     callee_side = Conversation(two, names[1], names[0], hosts[1])
     lines = MemoryTransport.pair()
     for conversation, line in zip((caller_side, callee_side), lines, strict=True):
         line.deliver_to(conversation.attach(line, is_first=True))
     return Pair(caller_side, callee_side, *hosts, *lines, caller_key, callee_key)
-
-
-def _session(secrets: SessionSecrets, own: LocalDevice, peer: LocalDevice, now: float) -> Session:
-    keys = (secrets.pq_root.expose(), secrets.pq_chain_a.expose(), secrets.pq_chain_b.expose())
-    root = secrets.root_key.expose()
-    if secrets.ratchet_private_key is None:
-        ratchet = Ratchet.initiator(secrets.sid, root, secrets.ratchet_public_key, *keys, now)
-    else:
-        ratchet = Ratchet.responder(secrets.sid, root, secrets.ratchet_private_key, *keys, now)
-    return Session(
-        ratchet,
-        sid=secrets.sid,
-        exporter=secrets.exporter.copy(),
-        local=CoreMember(own.account, own.device),
-        remote=CoreMember(peer.account, peer.device),
-        now=now,
-        held_list=HeldList(peer.device_list.version, peer.device_list.digest()),
-    )

@@ -143,10 +143,10 @@ async def test_a_held_line_ends_after_sixty_seconds() -> None:
     assert change.held_until is not None
     assert 55 < change.held_until - pair.caller_host.clock.now() <= 60
     pair.caller_host.skip(59)
-    pair.caller._on_timer()
+    pair.caller._tick_if_due()
     assert pair.caller.ended is None
     pair.caller_host.skip(2)
-    pair.caller._on_timer()
+    pair.caller._tick_if_due()
     assert await pair.caller.receive() == Ended(EndReason.LOST, 0)
 
 

@@ -22,7 +22,6 @@ from whisp.client.errors import (
     NotRegisteredError,
     RefusedIdentityError,
     RevokedError,
-    ServerFaultError,
     TransportError,
     UnauthorizedError,
     UsernameTakenError,
@@ -37,6 +36,7 @@ from whisp.client.events import (
 )
 from whisp.client.feed import Feed
 from whisp.client.http import Http
+from whisp.client.list_keeper import ListKeeper
 from whisp.client.origin import Origin
 from whisp.client.own_account import OwnAccount
 from whisp.client.people import Contact, Member, SafetyNumber
@@ -48,12 +48,12 @@ from whisp.client.vault.contents import VaultContents
 from whisp.client.vault.vault import Vault
 from whisp.core.errors import HandshakeError, StaleDeviceListError
 from whisp.core.handshake import CancelReason
-from whisp.core.identity import LocalDevice, renewal_due
+from whisp.core.identity import LocalDevice
 from whisp.core.prekeys import PreKeyStore
 from whisp.core.safety_number import safety_qr_verify
 from whisp.core.session import HeldList
 from whisp.wire.api import Account
-from whisp.wire.certificate import Certificate, DeviceKind
+from whisp.wire.certificate import DeviceKind
 from whisp.wire.codes import CloseCode
 from whisp.wire.device_list import DeviceList
 from whisp.wire.errors import LocalProtocolError, MalformedError
@@ -116,6 +116,7 @@ class Client:
         self._is_locked = False
         self._touched_at = self.clock.now()
         self._api = ServerApi(str(self._origin), Http(self._origin, tls))
+        self._list_keeper = ListKeeper(self._api, self.clock, self._require_account, self._adopt_list)
         self._events: Feed[ClientEvent] = Feed(UNREAD_EVENTS)
         self._rings: Feed[Ring] = Feed(UNREAD_RINGS)
         self._switchboard = Switchboard(self)
@@ -517,14 +518,14 @@ class Client:
             self.prekeys.expire(now)
             if self.prekeys.is_renewal_due(now):
                 self._switchboard.publish()
-            if renewal_due(self.local.device_list, now):
+            if self._list_keeper.is_renewal_due:
                 with contextlib.suppress(ClientError):
-                    await self._renew_list()
+                    await self._list_keeper.renew()
 
     async def _compare_own_list(self) -> None:
         """Look at the list the server shows for this account; a list we did not sign is its lie."""
         try:
-            await self._compare_list_once()
+            await self._list_keeper.compare()
         except RevokedError as error:
             self._events.put(ConnectionChanged(ConnectionState.OFFLINE, str(error)))
             await self._connection.stop()
@@ -533,40 +534,11 @@ class Client:
         except ClientError:
             return  # not reachable: the next connection compares again
 
-    async def _compare_list_once(self) -> None:
-        shown_account = await self._api.account()
-        account = self._require_account()
-        try:
-            shown = DeviceList.decode(shown_account.device_list)
-        except MalformedError:
-            raise RefusedIdentityError("the server shows no device list") from None
-        judged = account.judge(shown, self.clock.now())
-        if judged is not account:
-            self._adopt(judged)
-            await self._save()
-            self._show_list_to_peers()
-        if renewal_due(judged.local.device_list, self.clock.now()):
-            await self._renew_list()
-        elif shown.version < judged.local.device_list.version:
-            await self._put_list(judged, shown_account)
-
-    async def _renew_list(self) -> None:
-        """Sign the next version of the own list: first into the vault, then to the server and the peers."""
-        shown = await self._api.account()
-        account = self._require_account()
-        renewed = account.renewed(_certificates(account, shown), self.clock.now())
-        self._adopt(renewed)
+    async def _adopt_list(self, account: OwnAccount) -> None:
+        self._adopt(account)
         await self._save()
-        await self._put_list(renewed, shown)
-        self._show_list_to_peers()
-
-    async def _put_list(self, account: OwnAccount, shown: Account) -> None:
-        certificates = [certificate.encode() for certificate in _certificates(account, shown)]
-        await self._api.put_device_list(account.local.device_list.encode(), certificates)
-
-    def _show_list_to_peers(self) -> None:
         for conversation in self.conversations:
-            conversation.show_list(self.local.device_list)
+            conversation.show_list(account.local.device_list)
 
     async def _owns_name(self, account: OwnAccount) -> bool:
         """Say whether a registration that was cut off had reached the server."""
@@ -661,16 +633,3 @@ def _lookup(username: str) -> str:
         return canonical(username)
     except MalformedError:
         raise NotFoundError from None
-
-
-def _certificates(account: OwnAccount, shown: Account) -> tuple[Certificate, ...]:
-    """Return the certificate of every active device, from the server but named by our own signed list."""
-    known = {account.local.certificate.digest(): account.local.certificate}
-    for encoded in shown.certificates:
-        with contextlib.suppress(MalformedError):
-            certificate = Certificate.decode(encoded)
-            known[certificate.digest()] = certificate
-    try:
-        return tuple(known[device.certificate_digest] for device in account.local.device_list.active)
-    except KeyError:
-        raise ServerFaultError from None

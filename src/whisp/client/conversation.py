@@ -8,9 +8,10 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Self
 
-from whisp.client.clock import Clock
+from whisp.client.clock import Alarm
+from whisp.client.conversation_host import BYES, REASONS, ConversationHost
 from whisp.client.direct_line import DirectLine, DirectRequest
 from whisp.client.errors import ConversationEndedError, EndReason, FileFault, FileTransferError
 from whisp.client.events import (
@@ -39,60 +40,10 @@ from whisp.core.errors import HandshakeError, SessionEndedError
 from whisp.core.file_key import FileId
 from whisp.core.file_stream import CHUNK_FRAME_TYPE, FileReceiver, FileSender
 from whisp.core.safety_number import session_code
-from whisp.core.session import HeldList, Session
+from whisp.core.session import Session
 from whisp.wire.device_list import DeviceList
 
-__all__ = ["Conversation", "ConversationHost", "DirectRequest"]
-
-GOODBYE_SECONDS: Final = 0.5
-
-_REASONS: Final = {
-    core.EndReason.HUNG_UP: EndReason.HUNG_UP,
-    core.EndReason.PEER_LEFT: EndReason.PEER_HUNG_UP,
-    core.EndReason.LOST: EndReason.LOST,
-    core.EndReason.TAMPERED: EndReason.TAMPERED,
-    core.EndReason.PROTOCOL: EndReason.PROTOCOL,
-    core.EndReason.PQ_STALLED: EndReason.STALLED,
-    core.EndReason.EXHAUSTED: EndReason.STALLED,
-    core.EndReason.REVOKED: EndReason.REVOKED,
-    core.EndReason.FORKED: EndReason.FORKED,
-    core.EndReason.WIPED: EndReason.LOCKED,
-}
-_BYES: Final = {
-    said.ByeReason.LOCKED: EndReason.PEER_LOCKED,
-    said.ByeReason.IDLE: EndReason.PEER_LOCKED,
-    said.ByeReason.REVOKED: EndReason.REVOKED,
-    said.ByeReason.PROTOCOL: EndReason.PROTOCOL,
-}
-
-
-class ConversationHost(Protocol):
-    """What a conversation needs of its client."""
-
-    receipts: bool
-    allow_direct: bool
-    clock: Clock
-
-    @property
-    def may_use_loopback(self) -> bool:
-        """Whether peers can be on this very machine: the server is."""
-        ...
-
-    def conversation_over(self, conversation: "Conversation") -> None:
-        """It ended: leave the call."""
-        ...
-
-    def peer_list_shown(self, peer: Member, shown: DeviceList) -> HeldList:
-        """Check a device list the peer sent; remember it. Raises HandshakeError."""
-        ...
-
-    def own_list_reported(self, conversation: "Conversation", version: int, digest: bytes) -> None:
-        """Compare what the peer was shown as this account's list."""
-        ...
-
-    def touched(self) -> None:
-        """A person did something, here or there."""
-        ...
+__all__ = ["Conversation", "DirectRequest"]
 
 
 class Conversation:
@@ -121,8 +72,7 @@ class Conversation:
         self._typing = False
         self._end: EndReason | None = None
         self._peer_left: core.PeerLeft | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
+        self._alarm = Alarm(self._tick_if_due)
         self._waiters: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -564,27 +514,16 @@ class Conversation:
         self._rearm()
 
     def _rearm(self) -> None:
-        if self._end is not None:
-            return
-        now = self._clock.now()
-        deadline = self._session.next_deadline(now)
-        if self._timer is not None:
-            if self._timer_at <= deadline:
-                return  # it fires early and arms itself anew
-            self._timer.cancel()
-        self._timer_at = deadline
-        self._timer = asyncio.get_running_loop().call_later(max(deadline - now, 0.0), self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._tick_if_due()
+        if self._end is None:
+            now = self._clock.now()
+            self._alarm.set(self._session.next_deadline(now), now)
 
     def _leave(self, bye_reason: said.ByeReason, end: core.EndReason) -> None:
         transport = self._transport
         bye = self._session.hang_up(self._clock.now(), bye_reason, end)
         if bye is not None and transport is not None:
             transport.send(bye)
-        self._finish(_REASONS[end])
+        self._finish(REASONS[end])
 
     def _finish(self, reason: EndReason) -> None:
         """End, once: wipe, tell the application, let the lines go."""
@@ -592,9 +531,7 @@ class Conversation:
             return
         self._end = reason
         self._line = Line.GONE
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.cancel()
         self._session.wipe()
         self._transfers.end(abandon=reason is EndReason.LOCKED)
         self._direct.close()
@@ -610,8 +547,8 @@ class Conversation:
 
     def _reason(self, reason: core.EndReason | None) -> EndReason:
         if self._peer_left is not None:
-            return _BYES.get(self._peer_left.reason, EndReason.PEER_HUNG_UP)
-        return _REASONS[reason or core.EndReason.LOST]
+            return BYES.get(self._peer_left.reason, EndReason.PEER_HUNG_UP)
+        return REASONS[reason or core.EndReason.LOST]
 
     def _open_outgoing(self, offer: said.FileOffer) -> FileSender:
         self._require_live()

@@ -8,23 +8,24 @@ from typing import Final, Protocol
 
 from whisp.client.clock import Clock
 from whisp.client.contact_book import ContactBook
-from whisp.client.conversation import Conversation, ConversationHost
+from whisp.client.conversation import Conversation
+from whisp.client.conversation_host import ConversationHost
 from whisp.client.errors import KeyChangedError, RefusedIdentityError, RingEnd, TransportError
-from whisp.client.events import ClientEvent, KeyChanged, ServerWarned, ServerWarning
+from whisp.client.events import ClientEvent, KeyChanged, ServerWarning
 from whisp.client.outgoing_call import ROUTE_SECONDS, OutgoingCall
 from whisp.client.people import Member
 from whisp.client.ring import Ring
+from whisp.client.server_lies import warn_of, warning_for
 from whisp.client.server_socket import ServerSocket
+from whisp.client.session_opening import open_session
 from whisp.client.transport.relay import RelayTransport
 from whisp.client.transport.transport import FrameHandler
 from whisp.core.errors import (
     AccountKeyChangedError,
     ForkedDeviceListError,
     HandshakeError,
-    HandshakeReason,
     StaleDeviceListError,
 )
-from whisp.core.events import Member as CoreMember
 from whisp.core.handshake import (
     NO_FINGERPRINT,
     CallFlags,
@@ -38,8 +39,7 @@ from whisp.core.handshake import (
 )
 from whisp.core.identity import LocalDevice, PeerIdentity
 from whisp.core.prekeys import PreKeyStore
-from whisp.core.ratchet import Ratchet
-from whisp.core.session import HeldList, Session
+from whisp.core.session import Session
 from whisp.wire.errors import MalformedError
 from whisp.wire.frames import (
     HangUp,
@@ -282,17 +282,7 @@ class Switchboard:
             host.own_list_is_behind()
         if confirmed.server_was_stale:
             self._warn(ServerWarning.STALE_DEVICE_LIST, call.username)
-        secrets = confirmed.secrets
-        ratchet = Ratchet.initiator(
-            secrets.sid,
-            secrets.root_key.expose(),
-            secrets.ratchet_public_key,
-            secrets.pq_root.expose(),
-            secrets.pq_chain_a.expose(),
-            secrets.pq_chain_b.expose(),
-            now,
-        )
-        session, conversation = self._converse(call.username, confirmed.peer, ratchet, secrets)
+        session, conversation = self._converse(call.username, confirmed.peer, confirmed.secrets)
         self._send_signal(device, confirmed.confirm(session.opening(now)))
         self._conversations[call.call_id] = conversation
         self._waiting_for_route[call.call_id] = call
@@ -315,18 +305,7 @@ class Switchboard:
     def converse(self, ring: Ring, secrets: SessionSecrets, first_message: bytes) -> Conversation:
         """Make the conversation of a confirmed ring, on the route that came just before."""
         now = self.clock.now()
-        private_key = secrets.ratchet_private_key
-        assert private_key is not None
-        ratchet = Ratchet.responder(
-            secrets.sid,
-            secrets.root_key.expose(),
-            private_key,
-            secrets.pq_root.expose(),
-            secrets.pq_chain_a.expose(),
-            secrets.pq_chain_b.expose(),
-            now,
-        )
-        session, conversation = self._converse(ring.caller, ring.peer, ratchet, secrets)
+        session, conversation = self._converse(ring.caller, ring.peer, secrets)
         session.receive(first_message, now)
         self._conversations[ring.call_id] = conversation
         route = self._pending_routes.pop(ring.call_id, None)
@@ -490,24 +469,15 @@ class Switchboard:
         task.add_done_callback(self._tasks.discard)
 
     def _converse(
-        self, username: Username, peer: PeerIdentity, ratchet: Ratchet, secrets: SessionSecrets
+        self, username: Username, identity: PeerIdentity, secrets: SessionSecrets
     ) -> tuple[Session, Conversation]:
         host, now = self._host, self.clock.now()
         own = Member(host.username, host.local.account, host.local.device)
-        other = Member(username, peer.account, peer.device)
-        if host.book.remember(username, peer.pinned, now):
+        peer = Member(username, identity.account, identity.device)
+        if host.book.remember(username, identity.pinned, now):
             host.save_soon()
-        session = Session(
-            ratchet,
-            sid=secrets.sid,
-            exporter=secrets.exporter.copy(),
-            local=_core_member(own),
-            remote=_core_member(other),
-            now=now,
-            held_list=HeldList(peer.device_list.version, peer.device_list.digest()),
-        )
-        secrets.wipe()
-        return session, Conversation(session, own, other, host)
+        session = open_session(secrets, own, peer, identity, now)
+        return session, Conversation(session, own, peer, host)
 
     def _send(self, frame: bytes) -> None:
         if self._socket is not None:
@@ -522,38 +492,13 @@ class Switchboard:
         self._host.tell(KeyChanged(username))
 
     def _refused(self, username: Username, error: HandshakeError) -> RefusedIdentityError:
-        warning = _WARNINGS.get(error.reason, ServerWarning.BAD_PRE_KEYS)
-        self._warn(warning, username)
+        self._warn(warning_for(error.reason), username)
         return RefusedIdentityError(str(error))
 
     def _warn(self, warning: ServerWarning, about: Username) -> None:
-        self._host.tell(ServerWarned(warning, about, _SENTENCES[warning]))
-
-
-_WARNINGS: Final = {
-    HandshakeReason.LIST_STALE: ServerWarning.STALE_DEVICE_LIST,
-    HandshakeReason.LIST_FORKED: ServerWarning.FORKED_DEVICE_LIST,
-    HandshakeReason.LIST_FORGED: ServerWarning.UNSIGNED_DEVICE_LIST,
-    HandshakeReason.DEVICE_NOT_LISTED: ServerWarning.UNSIGNED_DEVICE_LIST,
-    HandshakeReason.CERTIFICATE_MISMATCH: ServerWarning.UNSIGNED_DEVICE_LIST,
-    HandshakeReason.CERTIFICATE_FORGED: ServerWarning.UNSIGNED_DEVICE_LIST,
-    HandshakeReason.WRONG_ACCOUNT: ServerWarning.UNSIGNED_DEVICE_LIST,
-    HandshakeReason.ACCOUNT_CHANGED: ServerWarning.UNSIGNED_DEVICE_LIST,
-}
-
-_SENTENCES: Final = {
-    ServerWarning.UNSIGNED_DEVICE_LIST: "The server shows a device that the account did not sign for.",
-    ServerWarning.FORKED_DEVICE_LIST: "The server shows different people different device lists.",
-    ServerWarning.STALE_DEVICE_LIST: "The server shows an old device list, which can hide a removed device.",
-    ServerWarning.BAD_PRE_KEYS: "The server shows keys that the device did not sign.",
-    ServerWarning.OTHER_NAME: "The server shows someone you know under another name.",
-}
+        self._host.tell(warn_of(warning, about))
 
 
 def _wipe(offers: dict[DeviceId, OfferedCall]) -> None:
     for offered in offers.values():
         offered.wipe()
-
-
-def _core_member(member: Member) -> CoreMember:
-    return CoreMember(member.account, member.device)
