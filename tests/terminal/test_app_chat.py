@@ -6,6 +6,7 @@ import pytest
 from tests.terminal.fakes import START, FakeIncomingFile, cancelled
 from tests.terminal.pictures import looks_like
 from tests.terminal.stage import stage
+from textual.events import Key
 
 from whisp.client import events
 from whisp.client.errors import EndReason, FileFault
@@ -321,6 +322,18 @@ async def test_it_follows_the_newest_unless_one_scrolled_away(tmp_path: Path) ->
         await on.settle()
         assert "news" not in on.text()
         assert "Nothing here is kept." in on.text()
+
+
+async def test_keys_act_in_the_order_they_were_pressed(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        await on.unlock()
+        await on.call()
+        for key in ("h", "i", "enter", "t", "o", "backspace", "h", "e", "r", "e", "enter", "x"):
+            character = key if len(key) == 1 else None
+            on.app.post_message(Key(key, character))
+        await on.until(lambda: "send there" in on.client.log)
+        assert [entry for entry in on.client.log if entry.startswith("send")] == ["send hi", "send there"]
+        assert "› x" in on.text()
 
 
 async def test_another_call_waits_until_this_one_is_over(tmp_path: Path) -> None:

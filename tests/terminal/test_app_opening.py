@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.terminal.fakes import FakeClient, contact
 from tests.terminal.pictures import looks_like
 from tests.terminal.stage import Stage, stage
+from textual.events import Key
 from textual.widgets import Input
 
 from whisp.client.errors import LockedError, ServerUnreachableError
@@ -58,6 +59,17 @@ async def test_bad_names_and_passphrases_are_refused_in_place(tmp_path: Path) ->
         await on.press("enter", "enter")
         assert "The two are not the same." in on.text()
         assert on.opener.log == []
+
+
+async def test_s30_a_passphrase_typed_at_once_is_never_shown(tmp_path: Path) -> None:
+    async with stage(tmp_path / "new", has_vault=False, client=FakeClient([], registered=False)) as on:
+        await on.settle()
+        for key in ("m", "i", "r", "a", "enter", *"sesame-open", "enter", *"sesame-open"):
+            on.app.post_message(Key(key, key if len(key) == 1 else None))
+        await on.settle()
+        fields = [on.app.screen.query_one(place, Input).value for place in ("#name", "#passphrase", "#again")]
+        assert fields == ["mira", "sesame-open", "sesame-open"]
+        assert "sesame" not in on.text()
 
 
 async def test_a_taken_name_can_be_changed(tmp_path: Path) -> None:

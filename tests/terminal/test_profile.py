@@ -27,6 +27,7 @@ def test_the_server_asked_for_wins_then_the_one_remembered(tmp_path: Path) -> No
     assert profile.server(None) == "https://chat.example"
     assert profile.server("http://127.0.0.1:1") == "http://127.0.0.1:1"
     assert stat.S_IMODE(profile.folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((profile.folder / "server").stat().st_mode) == 0o600
     (profile.folder / "server").write_bytes(b"\xff")
     assert profile.server(None) == DEFAULT_SERVER
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from rich.console import RenderableType
 from textual import events, on
-from textual.app import App
+from textual.app import App, ScreenStackError
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.driver import Driver
@@ -145,7 +145,7 @@ class WhispApp(App[int]):
             self._last_touch = self.monotonic()
             self.calls.lock()
             return
-        with suppress(NoMatches):  # a screen that is being taken down has lost its parts already
+        with suppress(NoMatches, ScreenStackError):  # what is being taken down has lost its parts already
             if isinstance(self.screen, Page | Layer):
                 self.screen.tick()
             if isinstance(self.screen, Layer) and (chat := self._chat()) is not None:

@@ -54,7 +54,9 @@ class Profile:
     def remember_server(self, origin: str) -> None:
         """Keep `origin` as this account's server, so that it need not be named again."""
         self.make()
-        (self.folder / "server").write_text(f"{origin}\n", "utf-8")
+        note = self.folder / "server"
+        note.touch(mode=0o600)
+        note.write_text(f"{origin}\n", "utf-8")
 
     def erase(self) -> None:
         """Remove vault, its lock and the server note. Nothing happens if they are gone already."""

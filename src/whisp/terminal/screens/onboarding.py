@@ -34,9 +34,9 @@ class OnboardingScreen(Page):
             yield Say(words.TAG_LINE, classes="voice")
             yield Say(_PROMISE, classes="soft")
             yield Say("Choose a name. It is public, and it need not be yours.", classes="label")
-            yield Field("mira", id="name")
+            yield Field("mira", id="name", then="#passphrase", fits=lambda: self._chosen_name() is not None)
             yield Say("Passphrase. It seals your keys on this device.", classes="label")
-            yield Field(is_secret=True, id="passphrase")
+            yield Field(is_secret=True, id="passphrase", then="#again")
             yield Say("Once more", classes="label")
             yield Field(is_secret=True, id="again")
             yield Say("", id="wrong", classes="danger")
@@ -47,17 +47,6 @@ class OnboardingScreen(Page):
     def on_mount(self) -> None:
         """Begin with the name."""
         self.query_one("#name").focus()
-
-    @on(Input.Submitted, "#name")
-    def to_passphrase(self) -> None:
-        """Go on to the passphrase."""
-        if self._chosen_name() is not None:
-            self.query_one("#passphrase").focus()
-
-    @on(Input.Submitted, "#passphrase")
-    def to_again(self) -> None:
-        """Go on to its repetition."""
-        self.query_one("#again").focus()
 
     @on(Input.Submitted, "#again")
     @on(Button.Pressed, "#make")
@@ -109,4 +98,5 @@ class OnboardingScreen(Page):
             self.refuse(words.NAME_TAKEN)
             field.focus()
             return None
+        self.query_one("#wrong", Say).say("")
         return name
