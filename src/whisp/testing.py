@@ -1,8 +1,8 @@
 """A real server for your own tests: in this process, or in one of its own. Needs the server's packages.
 
-    async with running_server() as server:
-        async with Client(server.origin, MemoryVault()) as client:
-            await client.register("odile")
+async with running_server() as server:
+    async with Client(server.origin, MemoryVault()) as client:
+        await client.register("odile")
 """
 
 import asyncio

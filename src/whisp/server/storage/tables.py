@@ -1,7 +1,7 @@
 """The tables. Every column is listed in docs/guides/retention.md with what it is for and when it goes.
 
-Nothing here says when an account was used, from where, or with whom. When its devices were made stands in what
-they signed.
+Nothing here says when an account was used, from where, or with whom. When its devices were made stands in
+what they signed.
 """
 
 from typing import Final
