@@ -22,10 +22,12 @@ async def read_lines(descriptor: int = 0) -> AsyncIterator[str]:
     stdin would hold a lock that the interpreter needs to exit.
     """
     loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[str | None] = asyncio.Queue(_MAX_WAITING)
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    room = threading.Semaphore(_MAX_WAITING)
 
     def put(line: str | None) -> None:
-        asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
+        room.acquire()
+        loop.call_soon_threadsafe(lines.put_nowait, line)
 
     def read() -> None:
         rest = b""
@@ -40,9 +42,10 @@ async def read_lines(descriptor: int = 0) -> AsyncIterator[str]:
             if rest:
                 put(rest.decode("utf-8", "replace"))
             put(None)
-        except (OSError, RuntimeError, asyncio.CancelledError):
+        except (OSError, RuntimeError):
             return  # the loop is gone, or the terminal is
 
     threading.Thread(target=read, name="whisp-stdin", daemon=True).start()
     while (line := await lines.get()) is not None:
+        room.release()
         yield line

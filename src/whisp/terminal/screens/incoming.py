@@ -45,7 +45,7 @@ class IncomingScreen(Alert):
 
     def tick(self) -> None:
         """Count down."""
-        self.query_one(RingingLine).step += 1
+        self.query_one(RingingLine).step = int(app_of(self).now() - self.ring.started_at)
         self.query_one("#left", Say).say(self._left())
 
     @on(Button.Pressed, "#accept")

@@ -43,6 +43,7 @@ class Field(Input):
             id=id,
         )
 
+        self.cursor_blink = False  # nothing moves by itself but ringing and typing
         self._then = then
         self._fits = fits
 
