@@ -47,7 +47,8 @@ async def honest_bundle(client: Client, name: str) -> bytes:
 
 def vault_of(client: Client) -> bytes:
     """Return all a client keeps."""
-    return repr((client._account and client._account.store().device_list, list(client.book))).encode()
+    account = client._state.known_account
+    return repr((account and account.store().device_list, list(client.book))).encode()
 
 
 async def warnings_of(client: Client) -> list[ServerWarned]:

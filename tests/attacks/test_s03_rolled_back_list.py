@@ -88,7 +88,7 @@ async def test_s03_a_callee_shows_the_newer_list_that_the_server_hid() -> None:
 async def test_s03_a_session_with_a_revoked_device_ends_on_sight_of_the_list() -> None:
     async with scene("odile", "sefa") as (_, (odile, sefa)):
         one, two = await connect(odile, sefa)
-        account = sefa._account
+        account = sefa._state.known_account
         assert account is not None
         other = DeviceKeys.generate()
         now = sefa.clock.now()

@@ -1,6 +1,7 @@
 """S-09: who sent it is what the server knows from the socket, never what a frame says."""
 
-from tests.server.signalling.live import Live, answer, both_drivers, cancel, decline, offer
+from tests.server.signalling.live import Live, both_drivers
+from tests.server.signalling.scripts import answer, cancel, decline, offer
 
 from whisp.server.limits import MAX_STRAY_FRAMES
 from whisp.wire.codes import CloseCode

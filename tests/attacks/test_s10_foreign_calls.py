@@ -5,18 +5,9 @@ import os
 
 import pytest
 import uvloop
-from tests.server.signalling.live import (
-    Live,
-    RawClient,
-    answer,
-    both_drivers,
-    cancel,
-    confirm,
-    decline,
-    hang_up,
-    line,
-    serve,
-)
+from tests.server.signalling.live import Live, both_drivers, serve
+from tests.server.signalling.raw_client import RawClient
+from tests.server.signalling.scripts import answer, cancel, confirm, decline, hang_up, line
 
 from whisp.server.limits import MAX_STRAY_FRAMES
 from whisp.wire.codes import CloseCode

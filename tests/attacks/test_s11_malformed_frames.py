@@ -9,19 +9,9 @@ import pytest
 import uvloop
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.server.signalling.live import (
-    BINARY,
-    CLOSE,
-    CONTINUATION,
-    PING,
-    PONG,
-    Device,
-    Live,
-    answer,
-    both_drivers,
-    offer,
-    serve,
-)
+from tests.server.signalling.live import Live, both_drivers, serve
+from tests.server.signalling.raw_client import BINARY, CLOSE, CONTINUATION, PING, PONG
+from tests.server.signalling.scripts import Device, answer, offer
 
 from whisp.server.limits import MAX_FRAGMENTS
 from whisp.server.signalling.calls import Calls

@@ -5,7 +5,6 @@ The bounds of single sockets are tested on both drivers in `tests/server/signall
 
 import asyncio
 import contextlib
-import os
 import resource
 import statistics
 import time
@@ -13,16 +12,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import uvloop
-from tests.server.signalling.live import (
-    BINARY,
-    CONTINUATION,
-    PING,
-    FakeConnection,
-    Live,
-    RawClient,
-    both_drivers,
-    serve,
-)
+from tests.server.signalling.live import FakeConnection, Live, both_drivers, serve
+from tests.server.signalling.raw_client import BINARY, CONTINUATION, PING, RawClient
 
 from whisp.server import limits
 from whisp.wire.codes import CloseCode
@@ -162,7 +153,7 @@ def test_s12_a_thousand_slow_readers() -> None:
             for client in list(live._clients[:2]):
                 await client.disconnect()
             await live.quiet(1000)
-            async with control_pair_again(live) as busy:
+            async with control_pair(live) as busy:
                 await asyncio.gather(
                     *(push(sender, sender_frame(call.caller_route), 40) for sender, call in pairs)
                 )
@@ -175,11 +166,5 @@ def test_s12_a_thousand_slow_readers() -> None:
 
     def p99(times: list[float]) -> float:
         return statistics.quantiles(times, n=100)[98]
-
-    @contextlib.asynccontextmanager
-    async def control_pair_again(live: Live) -> AsyncIterator[list[float]]:
-        live.hub.disconnect(os.urandom(16), CloseCode.NORMAL)  # type: ignore[arg-type] # nobody
-        async with control_pair(live) as times:
-            yield times
 
     uvloop.run(scenario())

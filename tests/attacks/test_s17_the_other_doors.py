@@ -4,7 +4,7 @@ import os
 
 from tests.attacks.test_s16_discovery_oracle import NOBODY, unreachable
 from tests.server.house import Person, Reply, house
-from tests.server.signalling.live import Device, offer
+from tests.server.signalling.scripts import Device, offer
 
 from whisp.wire import api
 from whisp.wire.ids import CallId, DeviceId, Username

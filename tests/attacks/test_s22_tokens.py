@@ -13,7 +13,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.server.house import House, Person, house, next_list
-from tests.server.signalling.live import ClosedError, Device, RawClient
+from tests.server.signalling.raw_client import ClosedError, RawClient
+from tests.server.signalling.scripts import Device
 
 from whisp.server.gate.tokens import Tokens
 from whisp.wire import api

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.server.house import JSON, House, house
-from tests.server.signalling.live import RawClient
+from tests.server.signalling.raw_client import RawClient
 
 from whisp.server.app import OPERATIONS
 

@@ -3,7 +3,7 @@
 import pytest
 from tests.server.gate.test_gate import replies_of_all_kinds
 from tests.server.house import Reply, house
-from tests.server.signalling.live import RawClient
+from tests.server.signalling.raw_client import RawClient
 
 
 def assert_not_kept(reply: Reply) -> None:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from tests.server.house import House, Person, house
-from tests.server.signalling.live import RawClient
+from tests.server.signalling.raw_client import RawClient
 
 from whisp.server.app import OPERATIONS
 from whisp.wire.frames import Hello

@@ -16,7 +16,8 @@ from urllib.parse import quote
 import pytest
 from tests.attacks.test_s27_addresses_and_referrers import everything
 from tests.server.house import House, Http, Person, another_device, next_list
-from tests.server.signalling.live import Device, RawClient, answer, confirm, decline, offer
+from tests.server.signalling.raw_client import RawClient
+from tests.server.signalling.scripts import Device, answer, confirm, decline, offer
 from tests.server.test_app import Process, serving
 
 from whisp.wire import api

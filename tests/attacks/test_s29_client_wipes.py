@@ -145,11 +145,11 @@ async def test_s29_nothing_is_held_after_the_end(how: str, tmp_path: Path) -> No
 
 async def test_s29_panic_takes_the_account_keys_too() -> None:
     async with people("odile", "sefa") as (_, (odile, _sefa)):
-        account = odile._account
+        account = odile._state.known_account
         assert account is not None
         stored = account.store()
         digests = {hashlib.sha256(stored.seed).digest()}
-        prekeys = odile._prekeys
+        prekeys = odile._state._prekeys
         assert prekeys is not None
         assert list(prekeys._pairs())
         del stored

@@ -108,7 +108,7 @@ async def test_panic_wipes_everything_at_once_and_tells_the_peer() -> None:
         one, two = await connect(odile, sefa)
         await two.send_text("unread")
         await asyncio.sleep(0.05)
-        account = odile._account
+        account = odile._state.known_account
         odile.panic()
         assert await one.receive() == Ended(EndReason.LOCKED, 0)
         assert (await next_of(two, Ended)).reason in (EndReason.PEER_LOCKED, EndReason.LOST)

@@ -9,7 +9,8 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.server.signalling.live import Device, RawClient
+from tests.server.signalling.raw_client import RawClient
+from tests.server.signalling.scripts import Device
 
 from whisp.server.accounts import proofs
 from whisp.server.app import Application

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.server.house import Http, Person, house
-from tests.server.signalling.live import Device
+from tests.server.signalling.scripts import Device
 
 from whisp.server.config import Settings
 from whisp.server.errors import StartError

@@ -11,6 +11,7 @@ from whisp.client.clock import Clock
 from whisp.client.connection import Connection
 from whisp.client.contact_book import ContactBook
 from whisp.client.conversation import Conversation
+from whisp.client.device_state import DeviceState
 from whisp.client.errors import (
     AlreadyRegisteredError,
     ClientError,
@@ -44,7 +45,6 @@ from whisp.client.ring import Ring
 from whisp.client.server_api import ServerApi
 from whisp.client.server_socket import ServerSocket, SocketClosedError
 from whisp.client.switchboard import Switchboard
-from whisp.client.vault.contents import VaultContents
 from whisp.client.vault.vault import Vault
 from whisp.core.errors import HandshakeError, StaleDeviceListError
 from whisp.core.handshake import CancelReason
@@ -56,7 +56,7 @@ from whisp.wire.api import Account
 from whisp.wire.certificate import DeviceKind
 from whisp.wire.codes import CloseCode
 from whisp.wire.device_list import DeviceList
-from whisp.wire.errors import LocalProtocolError, MalformedError
+from whisp.wire.errors import MalformedError
 from whisp.wire.ids import AccountId, DeviceId, Username
 from whisp.wire.limits import RING_SECONDS
 from whisp.wire.username import canonical, is_reserved
@@ -100,23 +100,17 @@ class Client:
         unsafe_plain_http: bool = False,
     ) -> None:
         self._origin = Origin.parse(server, unsafe_plain_http=unsafe_plain_http)
-        self._vault = vault
+        self._state = DeviceState(vault, self.server)
         self.allow_direct = allow_direct
         self.receipts = receipts
         self.auto_busy = auto_busy
         self.clock = Clock()
-        self.book = ContactBook()
-        """For the rooms of the SDK; applications use `contacts`."""
         self._lock_after = lock_after
         self._kind = kind
         self._tls = tls
-        self._account: OwnAccount | None = None
-        self._prekeys: PreKeyStore | None = None
-        self._is_loaded = False
-        self._is_locked = False
         self._touched_at = self.clock.now()
         self._api = ServerApi(str(self._origin), Http(self._origin, tls))
-        self._list_keeper = ListKeeper(self._api, self.clock, self._require_account, self._adopt_list)
+        self._list_keeper = ListKeeper(self._api, self.clock, lambda: self._state.account, self._adopt_list)
         self._events: Feed[ClientEvent] = Feed(UNREAD_EVENTS)
         self._rings: Feed[Ring] = Feed(UNREAD_RINGS)
         self._switchboard = Switchboard(self)
@@ -128,7 +122,6 @@ class Client:
             is_busy=lambda: self._switchboard.is_busy,
         )
         self._tasks: set[asyncio.Task[None]] = set()
-        self._saving = asyncio.Lock()
         self._housekeeping: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -144,22 +137,23 @@ class Client:
     @property
     def is_registered(self) -> bool:
         """Say whether the vault holds an account. True only after the client was entered."""
-        return self._account is not None and self._account.is_confirmed
+        account = self._state.known_account
+        return account is not None and account.is_confirmed
 
     @property
     def username(self) -> Username:
         """The own name. Raises NotRegisteredError."""
-        return self._require_account().username
+        return self._state.account.username
 
     @property
     def account_id(self) -> AccountId:
         """The own account key. Raises NotRegisteredError."""
-        return self._require_account().key.public
+        return self._state.account.key.public
 
     @property
     def device_id(self) -> DeviceId:
         """This device. Raises NotRegisteredError."""
-        return self._require_account().local.device
+        return self._state.account.local.device
 
     @property
     def state(self) -> ConnectionState:
@@ -169,7 +163,7 @@ class Client:
     @property
     def is_locked(self) -> bool:
         """Say whether it was locked or panicked: make a new client with a vault opened anew."""
-        return self._is_locked
+        return self._state.is_wiped
 
     @property
     def conversations(self) -> tuple[Conversation, ...]:
@@ -204,18 +198,18 @@ class Client:
         name = _canonical(username)
         if is_reserved(name):
             raise UsernameTakenError
-        account = self._account
+        account = self._state.known_account
         if account is None or account.username != name:
             account = OwnAccount.create(self.server, name, self._kind, self.clock.now())
             self._adopt(account)
-            await self._save()
+            await self._state.save()
         try:
             await self._api.register(account)
         except UsernameTakenError:
             if not await self._owns_name(account):
                 raise
         self._adopt(account.confirmed())
-        await self._save()
+        await self._state.save()
 
     async def login(self) -> None:
         """Go online: log in, connect, publish pre-keys; then stay online through network changes.
@@ -243,22 +237,17 @@ class Client:
 
     async def account_data(self) -> Account:
         """Return everything the server stores of this account."""
-        await self._enter_api()
-        self._require_account()
+        await self._enter_account()
         return await self._api.account()
 
     async def delete_account(self) -> None:
         """Erase the account on the server and in the vault, and go offline. The name never returns."""
-        await self._enter_api()
-        account = self._require_account()
+        account = await self._enter_account()
         await self._go_offline()
         await self._api.delete_account(account)
-        self._account = None
-        self._prekeys = None
         self._api.speak_for(None)
-        account.wipe()
-        self.book.clear()
-        await self._save()
+        self._state.erase()
+        await self._state.save()
 
     # Calls
 
@@ -268,8 +257,7 @@ class Client:
         Raises:
             NotFoundError: unknown, offline or not reachable for you, all alike.
         """
-        await self._enter_api()
-        self._require_account()
+        await self._enter_account()
         return await self._api.discover(_lookup(username))
 
     async def call(
@@ -288,8 +276,7 @@ class Client:
             KeyChangedError, RefusedIdentityError: keys that do not hold; nothing was sent.
             TransportError: not online, or the line to the server went.
         """
-        await self._enter_api()
-        local = self._require_account().local
+        local = (await self._enter_account()).local
         if self._connection.state is not ConnectionState.ONLINE:
             raise TransportError("You are offline.")
         name = _lookup(username)
@@ -347,11 +334,11 @@ class Client:
         Raises:
             NotFoundError: no such contact.
         """
-        return SafetyNumber.between(self.account_id, self._require_contact(username).account)
+        return SafetyNumber.between(self.account_id, self._contact(username).account)
 
     def verify_safety_qr(self, username: str, scanned: bytes) -> None:
         """Check a scanned QR code crosswise. Raises RefusedIdentityError if it is not this contact's."""
-        contact = self._require_contact(username)
+        contact = self._contact(username)
         try:
             safety_qr_verify(scanned, self.account_id, contact.account)
         except (HandshakeError, MalformedError) as error:
@@ -359,20 +346,20 @@ class Client:
 
     async def mark_verified(self, username: str, verified: bool = True) -> None:
         """Note in the vault that the safety numbers were compared and match. Raises NotFoundError."""
-        if not self.book.mark(self._require_contact(username).username, verified):
+        if not self.book.mark(self._contact(username).username, verified):
             raise NotFoundError
-        await self._save()
+        await self._state.save()
 
     async def accept_new_key(self, username: str) -> None:
         """Go on with the changed key of a contact, unverified. Raises NotFoundError if none changed."""
-        if not self.book.accept_change(self._require_contact(username).username, self.clock.now()):
+        if not self.book.accept_change(self._contact(username).username, self.clock.now()):
             raise NotFoundError("That contact's key has not changed.")
-        await self._save()
+        await self._state.save()
 
     async def forget(self, username: str) -> None:
         """Remove a contact from the vault; the next contact is a first contact. Raises NotFoundError."""
-        self.book.forget(self._require_contact(username).username)
-        await self._save()
+        self.book.forget(self._contact(username).username)
+        await self._state.save()
 
     # Ends
 
@@ -381,18 +368,10 @@ class Client:
 
         The vault file stays sealed on disk; open it anew to go on.
         """
-        self._is_locked = True
+        self._state.wipe()
         self._switchboard.wipe()
         self._connection.abort()
         self._api.abort()
-        if self._prekeys is not None:
-            self._prekeys.wipe()
-            self._prekeys = None
-        if self._account is not None:
-            self._account.wipe()
-            self._account = None
-        self.book.clear()
-        self._vault.forget()
         self._stop_tasks()
         self._events.put(ClientLocked())
         self._events.close()
@@ -412,8 +391,7 @@ class Client:
         if tasks:
             await asyncio.wait(tasks)
         self._api.abort()
-        if self._prekeys is not None:
-            self._prekeys.wipe()
+        self._state.wipe_prekeys()
         self._events.close()
         self._rings.close()
 
@@ -436,14 +414,17 @@ class Client:
     @property
     def local(self) -> LocalDevice:
         """The own device, with its newest list."""
-        return self._require_account().local
+        return self._state.account.local
+
+    @property
+    def book(self) -> ContactBook:
+        """The contacts; applications use `contacts`."""
+        return self._state.book
 
     @property
     def prekeys(self) -> PreKeyStore:
         """The private halves of what is advertised."""
-        if self._prekeys is None:
-            raise LockedError
-        return self._prekeys
+        return self._state.prekeys
 
     def tell(self, event: ClientEvent) -> None:
         """Tell the application."""
@@ -459,7 +440,7 @@ class Client:
 
     def save_soon(self) -> None:
         """The contact book changed."""
-        self._spawn(self._save())
+        self._spawn(self._state.save())
 
     def conversation_over(self, conversation: Conversation) -> None:
         """A conversation ended: leave its call."""
@@ -536,7 +517,7 @@ class Client:
 
     async def _adopt_list(self, account: OwnAccount) -> None:
         self._adopt(account)
-        await self._save()
+        await self._state.save()
         for conversation in self.conversations:
             conversation.show_list(account.local.device_list)
 
@@ -555,51 +536,25 @@ class Client:
         await self._connection.stop()
 
     async def _enter_api(self) -> None:
-        if self._is_locked:
+        if self.is_locked:
             raise LockedError
         self.touched()
         await self._load()
 
-    async def _load(self) -> None:
-        if self._is_loaded or self._is_locked:
-            return
-        contents = VaultContents.decode(await asyncio.to_thread(self._vault.load))
-        self.book = ContactBook(contents.contacts)
-        if contents.account is not None:
-            account = OwnAccount.restore(contents.account)
-            if account.origin != self.server:
-                raise LocalProtocolError(f"The account in this vault lives on {account.origin}.")
-            self._adopt(account)
-        self._is_loaded = True
+    async def _enter_account(self) -> OwnAccount:
+        await self._enter_api()
+        return self._state.account
 
-    async def _save(self) -> None:
-        async with self._saving:
-            account = self._account.store() if self._account is not None else None
-            contents = VaultContents(account=account, contacts=self.book.store())
-            await asyncio.to_thread(self._vault.save, contents.encode())
+    async def _load(self) -> None:
+        await self._state.load()
+        self._api.speak_for(self._state.known_account)
 
     def _adopt(self, account: OwnAccount) -> None:
-        if (
-            self._prekeys is None
-            or self._account is None
-            or self._account.local.keys is not account.local.keys
-        ):
-            self._prekeys = PreKeyStore(account.local.keys)
-        self._account = account
+        self._state.adopt(account)
         self._api.speak_for(account)
 
-    def _require_account(self) -> OwnAccount:
-        if self._is_locked:
-            raise LockedError
-        if self._account is None:
-            raise NotRegisteredError
-        return self._account
-
-    def _require_contact(self, username: str) -> Contact:
-        contact = self.contact(username)
-        if contact is None:
-            raise NotFoundError("There is no such contact.")
-        return contact
+    def _contact(self, username: str) -> Contact:
+        return self._state.contact(Username(_lookup(username)))
 
     def _warn(self, warning: ServerWarning) -> None:
         sentence = "The server shows other people a device list that this account did not sign."

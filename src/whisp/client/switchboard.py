@@ -68,7 +68,11 @@ class SwitchboardHost(ConversationHost, Protocol):
     """What the switchboard needs of its client."""
 
     auto_busy: bool
-    book: ContactBook
+
+    @property
+    def book(self) -> ContactBook:
+        """The contacts, and what is remembered of their accounts."""
+        ...
 
     @property
     def local(self) -> LocalDevice:

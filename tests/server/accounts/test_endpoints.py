@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 from tests.server.house import Http, Person, another_device, house, next_list
-from tests.server.signalling.live import Device
+from tests.server.signalling.scripts import Device
 
 from whisp.wire import api
 from whisp.wire.codes import CloseCode

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from tests.server.signalling.live import Device
+from tests.server.signalling.scripts import Device
 
 from whisp.server.limits import LOW_PRE_KEYS
 from whisp.server.presence import MemoryPresence, OnlineDevice

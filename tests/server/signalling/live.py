@@ -1,21 +1,20 @@
-"""A live half on a free port, and clients that can send any bytes at all."""
+"""A live half on a free port, and the clients of its tests."""
 
 import asyncio
-import base64
 import contextlib
 import inspect
 import logging
 import os
-import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import uvicorn
 import uvloop
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.server.signalling.raw_client import RawClient
+from tests.server.signalling.scripts import Device, answer, confirm, offer
 
 from whisp.server.presence import MemoryPresence
 from whisp.server.signalling.asgi_driver import WebSocketEndpoint
@@ -23,105 +22,18 @@ from whisp.server.signalling.door import Door
 from whisp.server.signalling.drivers import WebSocketDriver, websocket_options
 from whisp.server.signalling.hub import Hub
 from whisp.server.signalling.relay import NO_LINKS, Links
-from whisp.wire.certificate import CERTIFICATE_LABEL, Certificate, DeviceKind
 from whisp.wire.codes import CloseCode
-from whisp.wire.device_list import DEVICE_LIST_LABEL, FIRST_PREVIOUS, ActiveDevice, DeviceList, RevokedDevice
 from whisp.wire.errors import VerificationError
 from whisp.wire.frames import (
-    FrameType,
-    HangUp,
     Hello,
-    LineState,
-    LineStatus,
     PreKeys,
-    Relay,
     Ring,
     Route,
     Signalled,
     Welcome,
-    decode_server_frame,
 )
-from whisp.wire.ids import AccountId, CallId, DeviceId, PreKeyId, RouteId, Username
-from whisp.wire.prekey import KEM_KEY_BYTES, PRE_KEY_LABELS, PreKeyKind, PreKeyRecord
-from whisp.wire.signals import KEM_CIPHERTEXT_BYTES, Answer, Cancel, Confirm, Decline, Offer
-from whisp.wire.signing import sign
+from whisp.wire.ids import CallId, DeviceId, RouteId, Username
 from whisp.wire.version import CURRENT
-
-TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
-
-
-@dataclass
-class Device:
-    """A device with real keys, as the accounts would know it."""
-
-    username: Username
-    account_key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-    signing_key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-    device: DeviceId = field(default_factory=lambda: DeviceId(os.urandom(16)))
-    token: str = field(default_factory=lambda: os.urandom(16).hex())
-    certificate: bytes = b""
-    device_list: bytes = b""
-
-    def __post_init__(self) -> None:
-        now = int(time.time())
-        unsigned = Certificate(
-            self.account,
-            self.device,
-            self.signing_key.public_key().public_bytes_raw(),
-            os.urandom(32),
-            now,
-            now + 86_400,
-            DeviceKind.NATIVE,
-            bytes(64),
-        )
-        signature = sign(self.account_key, CERTIFICATE_LABEL, unsigned.to_be_signed())
-        self.certificate = unsigned.to_be_signed() + signature
-        self.device_list = self.list_of(self)
-
-    @property
-    def account(self) -> AccountId:
-        """The account's public key."""
-        return AccountId(self.account_key.public_key().public_bytes_raw())
-
-    def list_of(self, *active: "Device", revoked: tuple["Device", ...] = (), version: int = 1) -> bytes:
-        """Return a device list of this account."""
-        now = int(time.time())
-        unsigned = DeviceList(
-            self.account,
-            version,
-            FIRST_PREVIOUS if version == 1 else os.urandom(32),
-            now,
-            now + 86_400,
-            tuple(
-                ActiveDevice(each.device, Certificate.decode(each.certificate).digest()) for each in active
-            ),
-            tuple(RevokedDevice(each.device, now, 1) for each in revoked),
-            bytes(64),
-        )
-        signature = sign(self.account_key, DEVICE_LIST_LABEL, unsigned.to_be_signed())
-        return unsigned.to_be_signed() + signature
-
-    def record(self, kind: PreKeyKind = PreKeyKind.ONE_TIME, expires_in: int = 3600, age: int = 0) -> bytes:
-        """Return a signed pre-key record. Its keys are noise: the server cannot tell."""
-        created = int(time.time()) - age
-        unsigned = PreKeyRecord(
-            kind,
-            self.device,
-            PreKeyId(os.urandom(8)),
-            created,
-            created + expires_in,
-            1,
-            1,
-            os.urandom(32),
-            os.urandom(KEM_KEY_BYTES),
-            bytes(64),
-        )
-        signature = sign(self.signing_key, PRE_KEY_LABELS[kind], unsigned.to_be_signed())
-        return unsigned.to_be_signed() + signature
-
-    def records(self, one_time: int = 2) -> tuple[bytes, ...]:
-        """Return one signed and some one-time records."""
-        return (self.record(PreKeyKind.SIGNED), *(self.record() for _ in range(one_time)))
 
 
 class FakeTokens:
@@ -325,180 +237,6 @@ class Call:
     callee_route: RouteId
 
 
-class ClosedError(Exception):
-    """The server closed the WebSocket."""
-
-    def __init__(self, code: int, reason: str = "") -> None:
-        super().__init__(code, reason)
-        self.code = code
-        self.reason = reason
-
-
-class RawClient:
-    """A WebSocket client without manners."""
-
-    device: Device
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.head = head
-        self.pongs = 0
-
-    @classmethod
-    async def dial(
-        cls,
-        port: int,
-        path: str = "/v1/connect",
-        headers: dict[str, str | None] | None = None,
-        limit: int = 2**16,
-        after: bytes = b"",
-    ) -> "RawClient":
-        """Connect and upgrade. A header of None is left out; `after` follows the request at once."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=limit)
-        fields: dict[str, str | None] = {
-            "Host": f"localhost:{port}",
-            "Upgrade": "websocket",
-            "Connection": "Upgrade",
-            "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
-            **(headers or {}),
-        }
-        lines = [f"GET {path} HTTP/1.1", *(f"{k}: {v}" for k, v in fields.items() if v is not None), "", ""]
-        writer.write("\r\n".join(lines).encode("latin-1") + after)
-        head = await reader.readuntil(b"\r\n\r\n")
-        return cls(reader, writer, head)
-
-    @property
-    def status(self) -> int:
-        """The HTTP status of the upgrade."""
-        return int(self.head.split()[1])
-
-    def write_piece(
-        self,
-        payload: bytes,
-        kind: int = BINARY,
-        *,
-        fin: bool = True,
-        rsv: int = 0,
-        masked: bool = True,
-        length: int | None = None,
-    ) -> None:
-        """Write one WebSocket frame, right or wrong: `length` may lie."""
-        size = len(payload) if length is None else length
-        head = bytes((fin << 7 | rsv << 4 | kind,))
-        if size < 126:
-            head += bytes((masked << 7 | size,))
-        elif size < 65536:
-            head += bytes((masked << 7 | 126,)) + struct.pack(">H", size)
-        else:
-            head += bytes((masked << 7 | 127,)) + struct.pack(">Q", size)
-        self.writer.write(head + (bytes(4) if masked else b"") + payload)  # a mask of zeros
-
-    async def send(self, message: bytes) -> None:
-        """Send one binary message."""
-        self.write_piece(message)
-        await self.writer.drain()
-
-    async def piece(self) -> tuple[int, bytes]:
-        """Read one WebSocket frame: its opcode and payload."""
-        first, second = await self.reader.readexactly(2)
-        assert first & 0x70 == 0, "reserved bits from the server"
-        assert second & 0x80 == 0, "a masked frame from the server"
-        length = second & 0x7F
-        if length == 126:
-            (length,) = struct.unpack(">H", await self.reader.readexactly(2))
-        elif length == 127:
-            (length,) = struct.unpack(">Q", await self.reader.readexactly(8))
-        return first & 0x0F, await self.reader.readexactly(length)
-
-    async def message(self, timeout: float = 5.0) -> bytes:
-        """Read the next binary message; answer pings on the way. Raises ClosedError."""
-        async with asyncio.timeout(timeout):
-            while True:
-                try:
-                    kind, payload = await self.piece()
-                except (asyncio.IncompleteReadError, ConnectionError):
-                    raise ClosedError(1006) from None
-                if kind == BINARY:
-                    return payload
-                if kind == CLOSE:
-                    code = int.from_bytes(payload[:2], "big") if payload else 1005
-                    with contextlib.suppress(ConnectionError):
-                        self.write_piece(payload[:2], CLOSE)
-                    raise ClosedError(code, payload[2:].decode())
-                if kind == PING:
-                    self.write_piece(payload, PONG)
-                elif kind == PONG:
-                    self.pongs += 1
-
-    async def frame(self, timeout: float = 5.0) -> Any:
-        """Read the next message as a server's frame."""
-        return decode_server_frame(await self.message(timeout))
-
-    async def settle(self) -> None:
-        """Wait until the server has taken everything sent so far. Any message meanwhile is an error."""
-        self.write_piece(b"settle", PING)
-        async with asyncio.timeout(5):
-            kind, payload = await self.piece()
-            if kind == CLOSE:
-                raise ClosedError(int.from_bytes(payload[:2], "big"), payload[2:].decode())
-            assert (kind, payload) == (PONG, b"settle"), (kind, payload[:40])
-
-    async def closed(self, timeout: float = 5.0) -> ClosedError:
-        """Read until the server closes; any message before that is an error."""
-        try:
-            message = await self.message(timeout)
-        except ClosedError as closed:
-            return closed
-        pytest.fail(f"a message of type {message[0]:#x} instead of a close")
-
-    async def disconnect(self) -> None:
-        """Cut the connection without a word."""
-        self.writer.transport.abort()
-        await asyncio.sleep(0)
-
-    async def relay(self, route: RouteId, payload: bytes) -> None:
-        """Send a relay frame."""
-        await self.send(Relay(route, payload).encode())
-
-
-def offer(call_id: CallId, callee: DeviceId) -> bytes:
-    """Return an OFFER that is well formed and says nothing."""
-    noise = bytes(32), bytes(KEM_KEY_BYTES), bytes(KEM_CIPHERTEXT_BYTES)
-    return Offer(1, 1, call_id, callee, PreKeyId(b"12345678"), None, *noise, b"id", b"offer").encode()
-
-
-def answer(call_id: CallId, device: DeviceId) -> bytes:
-    """Return an ANSWER that is well formed and says nothing."""
-    return Answer(1, 1, call_id, device, bytes(32), bytes(KEM_CIPHERTEXT_BYTES), b"answer").encode()
-
-
-def decline(call_id: CallId, device: DeviceId) -> bytes:
-    """Return a DECLINE."""
-    return Decline(1, 1, call_id, device, b"no").encode()
-
-
-def cancel(call_id: CallId, device: DeviceId) -> bytes:
-    """Return a CANCEL."""
-    return Cancel(1, 1, call_id, device, b"never mind").encode()
-
-
-def confirm(call_id: CallId) -> bytes:
-    """Return a CONFIRM."""
-    return Confirm(1, 1, call_id, bytes(32), b"the first message").encode()
-
-
-def line(call_id: CallId, device: Device, state: LineState) -> LineStatus:
-    """Return the LINE frame that tells of a device."""
-    return LineStatus(call_id, device.device, state)
-
-
-def hang_up(call_id: CallId) -> bytes:
-    """Return a HANG_UP frame."""
-    return HangUp(call_id).encode()
-
-
 class _Errors(logging.Handler):
     """Keeps what is logged as an error."""
 
@@ -577,29 +315,3 @@ def both_drivers(test: Callable[[Live], Awaitable[None]]) -> Callable[..., None]
     run.__module__ = test.__module__
     run.__signature__ = inspect.signature(run)  # type: ignore[attr-defined] # not the wrapped test's
     return pytest.mark.parametrize("driver", ["picows", "uvicorn"])(run)
-
-
-__all__ = [
-    "BINARY",
-    "CLOSE",
-    "CONTINUATION",
-    "PING",
-    "PONG",
-    "TEXT",
-    "Call",
-    "ClosedError",
-    "Device",
-    "FakeConnection",
-    "FrameType",
-    "Live",
-    "RawClient",
-    "answer",
-    "both_drivers",
-    "cancel",
-    "confirm",
-    "decline",
-    "hang_up",
-    "line",
-    "offer",
-    "serve",
-]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from tests.server.signalling.live import answer, cancel, confirm, decline, offer
+from tests.server.signalling.scripts import answer, cancel, confirm, decline, offer
 
 from whisp.server.limits import (
     MAX_CALLS_PER_DEVICE,

@@ -1,6 +1,7 @@
 """Calls over real sockets, with both drivers."""
 
-from tests.server.signalling.live import Live, both_drivers, hang_up, line
+from tests.server.signalling.live import Live, both_drivers
+from tests.server.signalling.scripts import hang_up, line
 
 from whisp.wire.frames import LineState, Relay
 

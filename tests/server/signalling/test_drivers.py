@@ -5,19 +5,9 @@ import os
 
 import pytest
 import uvloop
-from tests.server.signalling.live import (
-    BINARY,
-    CLOSE,
-    CONTINUATION,
-    PING,
-    PONG,
-    TEXT,
-    Live,
-    RawClient,
-    both_drivers,
-    offer,
-    serve,
-)
+from tests.server.signalling.live import Live, both_drivers, serve
+from tests.server.signalling.raw_client import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawClient
+from tests.server.signalling.scripts import offer
 
 from whisp.server import limits
 from whisp.server.signalling.picows_driver import PicowsConnection

@@ -4,20 +4,9 @@ import asyncio
 import base64
 
 import uvloop
-from tests.server.signalling.live import (
-    CLOSE,
-    PING,
-    ClosedError,
-    Live,
-    answer,
-    both_drivers,
-    cancel,
-    confirm,
-    hang_up,
-    line,
-    offer,
-    serve,
-)
+from tests.server.signalling.live import Live, both_drivers, serve
+from tests.server.signalling.raw_client import CLOSE, PING, ClosedError
+from tests.server.signalling.scripts import answer, cancel, confirm, hang_up, line, offer
 
 from whisp.server import limits
 from whisp.wire.codes import CloseCode

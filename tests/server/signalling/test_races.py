@@ -5,17 +5,9 @@ import random
 from collections import Counter
 
 import uvloop
-from tests.server.signalling.live import (
-    Live,
-    RawClient,
-    answer,
-    cancel,
-    confirm,
-    decline,
-    hang_up,
-    line,
-    serve,
-)
+from tests.server.signalling.live import Live, serve
+from tests.server.signalling.raw_client import RawClient
+from tests.server.signalling.scripts import answer, cancel, confirm, decline, hang_up, line
 
 from whisp.wire.frames import LineState, LineStatus, Relay, Route, Signalled
 from whisp.wire.ids import CallId, RouteId

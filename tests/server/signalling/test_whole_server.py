@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 import uvloop
 from tests.server.house import House, Person, another_device, house, next_list
-from tests.server.signalling.live import RawClient, answer, confirm, hang_up, line, offer
+from tests.server.signalling.raw_client import RawClient
+from tests.server.signalling.scripts import answer, confirm, hang_up, line, offer
 
 from whisp.server.signalling.drivers import WebSocketDriver
 from whisp.wire import api
