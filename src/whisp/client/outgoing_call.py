@@ -46,10 +46,13 @@ class OutgoingCall:
         self._send = send
         self._confirm = confirm
         self._was_busy = False
+        self._was_declined = False
         self._refusal: HandshakeError | None = None
         self.crossed_with: CallId | None = None
         """The peer's own call to here, if both rang each other and that one won."""
         self._is_posted = False
+        self.is_taken = False
+        """The application has the conversation."""
         self.outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the call is over or its conversation stands."""
 
@@ -57,6 +60,11 @@ class OutgoingCall:
     def is_ringing(self) -> bool:
         """Whether nobody has answered, and somebody still can."""
         return bool(self._offers) and self.crossed_with is None and not self.outcome.done()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it came to an end: a conversation, or none."""
+        return self.outcome.done()
 
     @property
     def account(self) -> AccountId | None:
@@ -92,6 +100,7 @@ class OutgoingCall:
             elif kind is SignalType.DECLINE:
                 reason = offered.receive_decline(signal)
                 self._was_busy |= reason is DeclineReason.BUSY
+                self._was_declined = True
                 self._drop(device)
                 return
             else:
@@ -107,6 +116,13 @@ class OutgoingCall:
         del self._offers[device]
         self.cancel(CancelReason.ELSEWHERE)
         self._confirm(self, device, confirmed)
+
+    def leave(self, device: DeviceId) -> None:
+        """A device can no longer answer: the server took it out of the call."""
+        offered = self._offers.get(device)
+        if offered is not None and self.is_ringing:
+            offered.wipe()
+            self._drop(device)
 
     def cancel(self, reason: CancelReason) -> None:
         """Tell every device that still rings to stop."""
@@ -141,6 +157,8 @@ class OutgoingCall:
             error = RefusedIdentityError(str(self._refusal))
         elif self._was_busy:
             error = BusyError()
-        else:
+        elif self._was_declined:
             error = DeclinedError()
+        else:
+            error = NoAnswerError()
         self.fail(error)

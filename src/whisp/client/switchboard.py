@@ -10,7 +10,7 @@ from whisp.client.clock import Clock
 from whisp.client.contact_book import ContactBook
 from whisp.client.conversation import Conversation
 from whisp.client.conversation_host import ConversationHost
-from whisp.client.errors import KeyChangedError, RefusedIdentityError, RingEnd, TransportError
+from whisp.client.errors import KeyChangedError, NoAnswerError, RefusedIdentityError, RingEnd, TransportError
 from whisp.client.events import ClientEvent, KeyChanged, ServerWarning
 from whisp.client.outgoing_call import ROUTE_SECONDS, OutgoingCall
 from whisp.client.people import Member
@@ -166,6 +166,8 @@ class Switchboard:
             ring.fail(RingEnd.FAILED)
         for call in (*self._outgoing.values(), *self._waiting_for_route.values()):
             call.fail(TransportError("The connection to the server was lost."))
+        for call_id in tuple(self._waiting_for_route):
+            self._conversations[call_id].wipe()  # nobody was given it
         for conversation in self.conversations:
             conversation.detach()
 
@@ -267,13 +269,24 @@ class Switchboard:
         )
 
     def drop_call(self, call: OutgoingCall) -> None:
-        """A call is over, one way or the other."""
+        """A call is over, one way or the other: `conversation_of` comes now, or never."""
         self._outgoing.pop(call.call_id, None)
-        self._waiting_for_route.pop(call.call_id, None)
+        asyncio.get_running_loop().call_soon(self._leave_untaken, call)
 
     def conversation_of(self, call: OutgoingCall) -> Conversation | None:
-        """Return the conversation a call led to."""
+        """Hand over the conversation a call led to."""
+        call.is_taken = True
         return self._conversations.get(call.crossed_with or call.call_id)
+
+    def _leave_untaken(self, call: OutgoingCall) -> None:
+        """Say goodbye if the caller gave up while the call came about: at the peer it is a conversation.
+
+        Goodbye needs a route. Where it is still to come, whoever brings it sees that the call is over.
+        """
+        call.fail(NoAnswerError())
+        conversation = self._conversations.get(call.crossed_with or call.call_id)
+        if not call.is_taken and conversation is not None and call.call_id not in self._waiting_for_route:
+            self._spawn(conversation.hang_up())
 
     def _confirm(self, call: OutgoingCall, device: DeviceId, confirmed: ConfirmedCall) -> None:
         host, now = self._host, self.clock.now()
@@ -380,6 +393,8 @@ class Switchboard:
         end = await ring.ended()
         conversation = self._conversations.get(ring.call_id)
         if end is RingEnd.ACCEPTED and conversation is not None:
+            if call.is_over:
+                await conversation.hang_up()
             call.succeed()
         else:
             call.fail(TransportError())
@@ -407,18 +422,31 @@ class Switchboard:
             return
         call = self._waiting_for_route.pop(frame.call_id, None)
         self._attach(frame.call_id, conversation, frame.route, is_first=call is not None)
-        if call is not None:
+        if call is not None and call.is_over:
+            self._spawn(conversation.hang_up())
+        elif call is not None:
             call.succeed()
 
     def _receive_line(self, frame: LineStatus) -> None:
         conversation = self._conversations.get(frame.call_id)
         if conversation is None:
-            return
-        if frame.state is LineState.ENDED:
+            if frame.state is LineState.ENDED:
+                self._leave_ring(frame.call_id, frame.device)
+        elif frame.state is LineState.ENDED and frame.call_id in self._waiting_for_route:
+            self._miss_route(self._waiting_for_route[frame.call_id])
+        elif frame.state is LineState.ENDED:
             self._drop_route(frame.call_id)
             conversation.detach()
         else:
             conversation.peer_changed(frame.state is LineState.UP)
+
+    def _leave_ring(self, call_id: CallId, device: DeviceId) -> None:
+        """A device left a call that nobody has accepted: its account is gone, or it was revoked."""
+        call, ring = self._outgoing.get(call_id), self._rings.get(call_id)
+        if call is not None:
+            call.leave(device)
+        elif ring is not None and ring.device == device:
+            ring.fail(RingEnd.FAILED)
 
     def _attach(self, call_id: CallId, conversation: Conversation, route: RouteId, *, is_first: bool) -> None:
         if self._socket is None:
@@ -454,6 +482,9 @@ class Switchboard:
             if known is conversation:
                 del self._conversations[call_id]
                 self._drop_route(call_id)
+                call = self._waiting_for_route.pop(call_id, None)
+                if call is not None:
+                    call.fail(TransportError())
                 self._send(HangUp(call_id).encode())
 
     def wipe(self) -> None:
