@@ -398,8 +398,12 @@ def test_s36_of_two_devices_that_accept_one_gets_the_route_and_the_other_is_told
                 winner, loser = both[chosen], both[1 - chosen]
                 wins[chosen] += 1
                 cancelled = cancel(call_id, own)
-                await odile.send(Signalled(loser.device.device, cancelled).encode())
-                await odile.send(Signalled(winner.device.device, confirm(call_id)).encode())
+                frames = [
+                    Signalled(loser.device.device, cancelled).encode(),
+                    Signalled(winner.device.device, confirm(call_id)).encode(),
+                ]
+                for frame in dice.sample(frames, 2):
+                    await odile.send(frame)
                 assert isinstance(route := await winner.frame(), Route)
                 assert await winner.frame() == Signalled(own, confirm(call_id))
                 assert await loser.frame() == Signalled(own, cancelled)

@@ -22,6 +22,7 @@ WhispError
 │   │   ├── ServerUnreachableError
 │   │   ├── ServerFaultError      the server answered what no server should
 │   │   ├── VersionMismatchError
+│   │   ├── ClockError            this clock and the server's are too far apart
 │   │   ├── ReplacedError         a newer connection of this device took over
 │   │   └── RateLimitedError      carries retry_after, seconds
 │   ├── VaultError
@@ -47,6 +48,7 @@ __all__ = [
     "BusyError",
     "CallError",
     "ClientError",
+    "ClockError",
     "ConversationEndedError",
     "DamagedVaultError",
     "DeclinedError",
@@ -278,6 +280,22 @@ class VersionMismatchError(TransportError):
     sentence = "The server speaks another version of the protocol. Update Whisp."
 
 
+class ClockError(TransportError):
+    """This clock and the server's are too far apart for anything signed to hold; `seconds` it is ahead."""
+
+    def __init__(self, seconds: float) -> None:
+        minutes = abs(seconds) / 60
+        unit, size = next(
+            (unit, size) for unit, size in _CLOCK_UNITS if minutes >= 2 * size or unit == "minutes"
+        )
+        side = "ahead of" if seconds > 0 else "behind"
+        super().__init__(
+            f"This device's clock is {round(minutes / size)} {unit} {side} the server's. "
+            "Check the clock, then start Whisp again."
+        )
+        self.seconds = seconds
+
+
 class ReplacedError(TransportError):
     """A newer connection of this device took over; this one stays down until `Client.login`."""
 
@@ -351,6 +369,8 @@ class ConversationEndedError(ClientError):
         super().__init__()
         self.reason = reason
 
+
+_CLOCK_UNITS = (("days", 1440), ("hours", 60), ("minutes", 1))
 
 _FILE_SENTENCES = {
     FileFault.DECLINED: "The file was declined.",

@@ -12,11 +12,13 @@ import ssl
 import threading
 import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final, TypeVar
 
 import msgspec
 
+from whisp.client.clock import Clock
 from whisp.client.errors import (
     InvalidUsernameError,
     RateLimitedError,
@@ -75,6 +77,9 @@ class Http:
         self._tls = tls
         self._kept: HTTPConnection | None = None
         self._used_at = 0.0
+        self._clock = Clock()
+        self.clock_error: float | None = None
+        """Seconds this clock is ahead of the server's, as its newest answer was dated; None before."""
         self._lock = threading.Lock()
         self._turn = asyncio.Lock()
 
@@ -138,6 +143,7 @@ class Http:
             response = connection.getresponse()
             content = response.read(MAX_ANSWER_BYTES + 1)
             is_reusable = len(content) <= MAX_ANSWER_BYTES and not response.will_close
+            self._compare_clocks(response.headers.get("Date"))
             return response.status, response.headers.get("Retry-After"), content
         finally:
             with self._lock:
@@ -148,6 +154,12 @@ class Http:
                     self._used_at = time.monotonic()
             if not is_reusable:
                 connection.close()
+
+    def _compare_clocks(self, date: str | None) -> None:
+        try:
+            self.clock_error = self._clock.now() - parsedate_to_datetime(date or "").timestamp()
+        except (ValueError, OverflowError):
+            return  # an answer without a date says nothing of clocks
 
     def _take_connection(self, exchange: "_Exchange") -> HTTPConnection:
         with self._lock:

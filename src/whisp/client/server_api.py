@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from whisp.client.errors import (
+    ClockError,
     NotFoundError,
     ServerFaultError,
     UnauthorizedError,
@@ -17,6 +18,7 @@ from whisp.client.own_account import OwnAccount
 from whisp.wire import api
 from whisp.wire.encoding import lp16
 from whisp.wire.ids import DeviceId, Username
+from whisp.wire.limits import MAX_CLOCK_ERROR_SECONDS
 from whisp.wire.version import CURRENT, Version
 
 __all__ = ["ServerApi"]
@@ -59,6 +61,12 @@ class ServerApi:
             )
         self._is_checked = True
 
+    def require_clock(self) -> None:
+        """Compare clocks, as of the server's newest answer. Raises ClockError beyond what others forgive."""
+        error = self._http.clock_error
+        if error is not None and abs(error) > MAX_CLOCK_ERROR_SECONDS:
+            raise ClockError(error)
+
     async def is_available(self, username: Username) -> bool:
         """Say whether a name can be claimed."""
         request = api.UsernameRequest(username)
@@ -66,11 +74,12 @@ class ServerApi:
         return answer.available
 
     async def register(self, account: OwnAccount) -> None:
-        """Claim the account's name. Raises UsernameTakenError."""
+        """Claim the account's name. Raises UsernameTakenError, ClockError."""
         await self.check_version()
         local = account.local
         certificate, device_list = local.certificate.encode(), local.device_list.encode()
         challenge = await self._challenge(local.device)
+        self.require_clock()
         message = (
             lp16(self._origin.encode())
             + local.device
@@ -85,7 +94,7 @@ class ServerApi:
         self._keep(await self._http.request("POST", "/v1/accounts", api.SessionToken, request))
 
     async def token(self) -> str:
-        """Return a token that is good for a while. Raises UnauthorizedError."""
+        """Return a token that is good for a while. Raises UnauthorizedError, ClockError."""
         if self._token is None:
             await self._login()
         elif time.monotonic() > self._token_until - TOKEN_MARGIN_SECONDS:
@@ -162,6 +171,7 @@ class ServerApi:
         await self.check_version()
         device = account.local.device
         challenge = await self._challenge(device)
+        self.require_clock()
         message = lp16(self._origin.encode()) + device + lp16(challenge)
         signature = account.local.keys.sign("login", message)
         request = api.LoginRequest(device, challenge, signature)
