@@ -8,6 +8,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+import uvloop
+
 from whisp import Client, Ended, FileOffered, IncomingFile, Line, MemoryVault, NotFoundError
 
 _PATIENCE_SECONDS = 10.0
@@ -68,9 +70,9 @@ def main(arguments: list[str]) -> None:
     words = [word for word in arguments if word != "--direct"]
     match words:
         case ["send", server, name, peer, file]:
-            asyncio.run(send(server, name, peer, Path(file), direct=direct))
+            uvloop.run(send(server, name, peer, Path(file), direct=direct))
         case ["receive", server, name, folder]:
-            asyncio.run(receive(server, name, Path(folder), direct=direct))
+            uvloop.run(receive(server, name, Path(folder), direct=direct))
         case _:
             sys.exit(__doc__)
 

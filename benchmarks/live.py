@@ -167,7 +167,7 @@ class Device:
 class WebSocket:
     """A blocking WebSocket that is logged in. `socket` is for whoever wants it faster."""
 
-    def __init__(self, server: Server, device: Device, one_time: int = 0) -> None:
+    def __init__(self, server: Server, device: Device, records: tuple[bytes, ...] | None = None) -> None:
         self.device = device
         self.socket = socket.create_connection(("127.0.0.1", server.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -184,7 +184,7 @@ class WebSocket:
         self.send(Hello(CURRENT, device.token).encode())
         if not isinstance(self.frame(), Welcome):
             raise RuntimeError("not welcome")
-        self.send(PreKeys(device.records(one_time)).encode())
+        self.send(PreKeys(records or device.records(0)).encode())
 
     @staticmethod
     def masked(message: bytes) -> bytes:
@@ -201,10 +201,11 @@ class WebSocket:
         self.socket.sendall(self.masked(message))
 
     def settle(self) -> None:
-        """Wait until the server has taken everything sent so far."""
+        """Wait until the server has taken everything sent so far; answer its pings."""
         self.socket.sendall(b"\x89\x80" + bytes(4))
-        while self._piece()[0] != 0x8A:
-            pass
+        while (head := self._piece()[0]) != 0x8A:
+            if head == 0x89:
+                self.socket.sendall(b"\x8a\x80" + bytes(4))
 
     def frame(self) -> Any:
         """Read the next frame of the server."""
