@@ -368,7 +368,9 @@ class Hub:
         earned = (now - peer.pre_keys_at) / limits.PRE_KEY_SECONDS
         peer.pre_key_credit = min(peer.pre_key_credit + earned, limits.MAX_PRE_KEY_BURST) - 1
         peer.pre_keys_at = now
-        if peer.pre_key_credit < -limits.MAX_PRE_KEY_BURST:
+        # Counted, not measured by the credit: who is read only as often as it pays would never owe more.
+        peer.pre_key_debts = peer.pre_key_debts + 1 if peer.pre_key_credit < 0 else 0
+        if peer.pre_key_debts > limits.MAX_PRE_KEY_BURST:
             self._close(connection, CloseCode.FLOOD, "Too many pre-keys.")
             return
         if peer.pre_key_credit < 0:

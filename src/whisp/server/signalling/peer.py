@@ -71,6 +71,8 @@ class Identified:
     device_list: bytes
     strays: int = 0
     pre_key_credit: float = 0.0
+    pre_key_debts: int = 0
+    """PRE_KEYS frames in a row that came before their turn."""
     pre_keys_at: float = 0.0
 
     def receive(self, frame: bytes, calls: Calls, now: float) -> Effects:

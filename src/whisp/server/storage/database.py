@@ -63,6 +63,7 @@ class Database:
         self._engine: Engine | None = None
         self._is_sqlite = False
         self._owes_emptying = False
+        self._cannot_write = False
         self._waiting = 0
         self._writer = ThreadPoolExecutor(1, "whisp-write")
         self._readers = ThreadPoolExecutor(READERS, "whisp-read")
@@ -108,9 +109,14 @@ class Database:
         return await self._in_thread(self._writer, self._transact, work, True)
 
     async def is_ready(self) -> bool:
-        """Say whether the database answers."""
+        """Say whether the database answers, and takes changes: after one failed, another is tried here.
+
+        A database that somebody else has locked is ready: writers wait for it, and readers go on.
+        """
         try:
             await self.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+            if self._cannot_write:
+                await self.write(lambda connection: connection.exec_driver_sql(_CHANGE_NOTHING))
         except UnavailableError:
             return False
         return True
@@ -144,11 +150,14 @@ class Database:
     def _transact(self, work: Callable[[Connection], _Result], writes: bool) -> _Result:
         try:
             with self._live().execution_options(whisp_writes=writes).begin() as connection:
-                return work(connection)
+                result = work(connection)
         except IntegrityError:
             raise
-        except DBAPIError:
+        except DBAPIError as error:
+            self._cannot_write |= writes and not _is_locked(error)
             raise UnavailableError("Storage cannot do this now.")  # noqa: B904 - `start` reads the context
+        self._cannot_write &= not writes
+        return result
 
     def _prepare(self, connection: Connection) -> None:
         if self._is_sqlite:
@@ -219,6 +228,15 @@ def _check(connection: Connection) -> None:
         verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if verdict != "ok":
             raise StartError(_DAMAGED)
+
+
+_CHANGE_NOTHING: Final = "UPDATE alembic_version SET version_num = version_num"
+"""Writes a page, and leaves every value as it was."""
+
+
+def _is_locked(error: DBAPIError) -> bool:
+    code: int = getattr(error.orig, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 _DAMAGED: Final = "The database is damaged. Restore a backup, or move the file away to begin anew."
