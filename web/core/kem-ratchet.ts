@@ -304,7 +304,7 @@ export class KemRatchet extends SecretState {
       this.#sender.snapshotForTesting(),
       [...this.#receivers.values()].map((receiver) => receiver.snapshotForTesting()),
       this.#skipped.snapshotForTesting(),
-      [...this.#exchanges].map(([epoch, exchange]) => [epoch, exchange.offerDigest, exchange.answerDigest]),
+      [...this.#exchanges].map(([epoch, made]) => [epoch, toHex(made.offerDigest), toHex(made.answerDigest)]),
       this.#phase.snapshotForTesting(),
       this.#previousEndsAt,
       [this.#heardEpoch, this.#heardAt, this.#heardSeconds, this.#heardCount],
