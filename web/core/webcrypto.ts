@@ -40,25 +40,28 @@ interface AlgorithmParameters {
   readonly [parameter: string]: unknown;
 }
 
+/** Bytes in memory that no other thread shares: WebCrypto takes no others, and the core makes no others. */
+type Plain = Uint8Array<ArrayBuffer>;
+
 /** The parts of SubtleCrypto that are used here; `crypto.subtle` of every platform fits. */
 export interface SubtlePart {
-  digest(algorithm: string, data: Uint8Array): Promise<ArrayBuffer>;
+  digest(algorithm: string, data: Plain): Promise<ArrayBuffer>;
   importKey(
     format: "raw" | "pkcs8",
-    data: Uint8Array,
+    data: Plain,
     algorithm: string,
     extractable: boolean,
     usages: string[],
   ): Promise<PlatformKey>;
   deriveBits(algorithm: AlgorithmParameters, key: PlatformKey, length: number): Promise<ArrayBuffer>;
-  encrypt(algorithm: AlgorithmParameters, key: PlatformKey, data: Uint8Array): Promise<ArrayBuffer>;
-  decrypt(algorithm: AlgorithmParameters, key: PlatformKey, data: Uint8Array): Promise<ArrayBuffer>;
-  sign(algorithm: string, key: PlatformKey, data: Uint8Array): Promise<ArrayBuffer>;
-  verify(algorithm: string, key: PlatformKey, signature: Uint8Array, data: Uint8Array): Promise<boolean>;
+  encrypt(algorithm: AlgorithmParameters, key: PlatformKey, data: Plain): Promise<ArrayBuffer>;
+  decrypt(algorithm: AlgorithmParameters, key: PlatformKey, data: Plain): Promise<ArrayBuffer>;
+  sign(algorithm: string, key: PlatformKey, data: Plain): Promise<ArrayBuffer>;
+  verify(algorithm: string, key: PlatformKey, signature: Plain, data: Plain): Promise<boolean>;
 }
 
 /** Fills an array with random bytes, as `crypto.getRandomValues` does. */
-export type FillRandom = (array: Uint8Array) => unknown;
+export type FillRandom = (array: Plain) => unknown;
 
 /** Messages from here on are hashed by the platform, which is then faster than crossing over to it is slow. */
 const LONG_MESSAGE_BYTES = 4096;
@@ -121,7 +124,7 @@ export class WebCryptoPrimitives implements Primitives {
 
   async sha256(message: Uint8Array): Promise<Uint8Array> {
     if (message.length < LONG_MESSAGE_BYTES) return sha256(message);
-    return new Uint8Array(await this.#subtle.digest("SHA-256", message));
+    return new Uint8Array(await this.#subtle.digest("SHA-256", plain(message)));
   }
 
   async hmacSha256(key: Uint8Array, message: Uint8Array): Promise<Uint8Array> {
@@ -142,7 +145,7 @@ export class WebCryptoPrimitives implements Primitives {
     rounds: number,
     length: number,
   ): Promise<Uint8Array> {
-    const key = await this.#subtle.importKey("raw", password, "PBKDF2", false, ["deriveBits"]);
+    const key = await this.#subtle.importKey("raw", plain(password), "PBKDF2", false, ["deriveBits"]);
     const algorithm = { name: "PBKDF2", hash: "SHA-512", salt, iterations: rounds };
     return new Uint8Array(await this.#subtle.deriveBits(algorithm, key, length * 8));
   }
@@ -154,7 +157,7 @@ export class WebCryptoPrimitives implements Primitives {
     plaintext: Uint8Array,
   ): Promise<Uint8Array> {
     const handle = await this.#subtle.importKey("raw", aesKey(key), "AES-GCM", false, ["encrypt"]);
-    return new Uint8Array(await this.#subtle.encrypt(gcm(nonce, associated), handle, plaintext));
+    return new Uint8Array(await this.#subtle.encrypt(gcm(nonce, associated), handle, plain(plaintext)));
   }
 
   async aesGcmOpen(
@@ -165,7 +168,7 @@ export class WebCryptoPrimitives implements Primitives {
   ): Promise<Uint8Array> {
     const handle = await this.#subtle.importKey("raw", aesKey(key), "AES-GCM", false, ["decrypt"]);
     try {
-      return new Uint8Array(await this.#subtle.decrypt(gcm(nonce, associated), handle, sealed));
+      return new Uint8Array(await this.#subtle.decrypt(gcm(nonce, associated), handle, plain(sealed)));
     } catch {
       throw new DecryptionError("a sealed text does not open");
     }
@@ -213,7 +216,7 @@ export class WebCryptoPrimitives implements Primitives {
     const seed = privateKey.expose();
     if (!this.#hasEd25519) return ed25519.sign(message, seed);
     const handle = await this.#handle(privateKey, "Ed25519", seed);
-    return new Uint8Array(await this.#subtle.sign("Ed25519", handle, message));
+    return new Uint8Array(await this.#subtle.sign("Ed25519", handle, plain(message)));
   }
 
   async ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<void> {
@@ -283,7 +286,7 @@ type Curve = "X25519" | "Ed25519";
 async function importPrivate(subtle: SubtlePart, curve: Curve, exposed: Uint8Array): Promise<PlatformKey> {
   const [prefix, usage] =
     curve === "X25519" ? [X25519_PKCS8, "deriveBits"] : ([ED25519_PKCS8, "sign"] as const);
-  return subtle.importKey("pkcs8", concat(prefix, exposed), curve, false, [usage]);
+  return subtle.importKey("pkcs8", plain(concat(prefix, exposed)), curve, false, [usage]);
 }
 
 async function agreeByPlatform(
@@ -291,7 +294,7 @@ async function agreeByPlatform(
   privateKey: PlatformKey,
   publicKey: Uint8Array,
 ): Promise<Uint8Array> {
-  const remote = await subtle.importKey("raw", publicKey, "X25519", false, []);
+  const remote = await subtle.importKey("raw", plain(publicKey), "X25519", false, []);
   return new Uint8Array(await subtle.deriveBits({ name: "X25519", public: remote }, privateKey, 256));
 }
 
@@ -301,8 +304,8 @@ async function verifyByPlatform(
   message: Uint8Array,
   signature: Uint8Array,
 ): Promise<boolean> {
-  const handle = await subtle.importKey("raw", publicKey, "Ed25519", false, ["verify"]);
-  return subtle.verify("Ed25519", handle, signature, message);
+  const handle = await subtle.importKey("raw", plain(publicKey), "Ed25519", false, ["verify"]);
+  return subtle.verify("Ed25519", handle, plain(signature), plain(message));
 }
 
 /** Whether the platform's X25519 agrees with @noble's. */
@@ -315,7 +318,7 @@ async function checkX25519(subtle: SubtlePart): Promise<boolean> {
 async function checkEd25519(subtle: SubtlePart): Promise<boolean> {
   const publicKey = ed25519.getPublicKey(PROBE);
   const handle = await importPrivate(subtle, "Ed25519", PROBE);
-  const signature = new Uint8Array(await subtle.sign("Ed25519", handle, PROBE));
+  const signature = new Uint8Array(await subtle.sign("Ed25519", handle, plain(PROBE)));
   return (
     ed25519.verify(signature, PROBE, publicKey) &&
     (await verifyByPlatform(subtle, publicKey, PROBE, ed25519.sign(PROBE, PROBE))) &&
@@ -335,9 +338,13 @@ function gcm(nonce: Uint8Array, associated: Uint8Array): AlgorithmParameters {
   return { name: "AES-GCM", iv: nonce, additionalData: associated };
 }
 
-function aesKey(key: Uint8Array): Uint8Array {
+function aesKey(key: Uint8Array): Plain {
   if (key.length !== AES_KEY_BYTES) throw new LocalProtocolError("an AES-256 key is 32 bytes");
-  return key;
+  return plain(key);
+}
+
+function plain(bytes: Uint8Array): Plain {
+  return bytes as Plain; // shared memory would be refused, by an error and not by silence
 }
 
 function requireLength(bytes: Uint8Array, length: number, what: string): void {

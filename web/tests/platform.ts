@@ -6,7 +6,7 @@ import { webcrypto } from "node:crypto";
 import { WebCryptoPrimitives } from "../core/webcrypto.ts";
 
 /** Fills with Node's random bytes. */
-export function fillRandom(array: Uint8Array): void {
+export function fillRandom(array: Uint8Array<ArrayBuffer>): void {
   webcrypto.getRandomValues(array);
 }
 
