@@ -1,10 +1,16 @@
 import { defineConfig } from "vitest/config";
 
+const CORE = "tests/core/**/*.test.ts";
+
 export default defineConfig({
   test: {
-    include: ["tests/**/*.test.ts"],
     environment: "node",
     restoreMocks: true,
     testTimeout: 10_000,
+    projects: [
+      // the core has no globals that one file could spoil for another: sharing modules halves the time
+      { extends: true, test: { name: "core", include: [CORE], isolate: false } },
+      { extends: true, test: { name: "rooms", include: ["tests/**/*.test.ts"], exclude: [CORE] } },
+    ],
   },
 });
