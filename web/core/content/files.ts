@@ -1,7 +1,6 @@
 /** What is said about a file; its bytes travel beside, as core/file-stream.ts seals them. */
 
 import { ascii, concat, lp16, type Reader, u32, u64, u8 } from "../encoding.ts";
-import { MalformedError } from "../errors.ts";
 import { asFileId, FILE_ID_BYTES, FILE_KEY_BYTES, type FileId, FileKey } from "../file-key.ts";
 import { decodeUtf8, encodeUtf8 } from "../utf8.ts";
 import { type Codec, ContentType, isCode, isNumber, utf8Fault } from "./fields.ts";
@@ -95,11 +94,10 @@ export const FILE_OFFER: Codec<FileOffer> = {
     const exposed = reader.take(FILE_KEY_BYTES);
     const key = new FileKey(exposed);
     exposed.fill(0);
-    const size = reader.u64();
-    if (size > BigInt(MAX_FILE_BYTES)) throw new MalformedError("a file of impossible size");
+    const size = Number(reader.u64()); // inexact only where `fault` refuses it
     const name = decodeUtf8(reader.lp16(MAX_NAME_BYTES));
     const mediaType = decodeUtf8(reader.lp16(MAX_MEDIA_TYPE_BYTES));
-    return { type: "file-offer", fileId, key, size: Number(size), name, mediaType };
+    return { type: "file-offer", fileId, key, size, name, mediaType };
   },
 };
 

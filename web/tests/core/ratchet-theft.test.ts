@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 
 import { decodeEnvelope } from "../../core/envelope.ts";
+import { MlKemPrivateKey } from "../../core/primitives.ts";
 import type { Ratchet } from "../../core/ratchet.ts";
 import { bytes, digest, handshake, joined, keysIn, Victim } from "./ratchets.ts";
 
@@ -66,6 +67,17 @@ test("forward secrecy: no key stays behind that opened a message", async () => {
   expect(before.filter((key) => after.has(key))).toEqual([]);
   const zeroed = before.filter((key) => key instanceof Uint8Array && key.every((byte) => byte === 0));
   expect(zeroed.length).toBe(before.filter((key) => key instanceof Uint8Array).length);
+});
+
+test("forward secrecy: a KEM key is wiped with the answer to it", async () => {
+  const { a, b } = await pairOfVictims();
+  await tell(a, b, "first");
+  await talk(a, b, 0, 60);
+  await tell(a, b, "offer", 60);
+  const pending = keysIn(a.ratchet).filter((key) => key instanceof MlKemPrivateKey);
+  expect(pending.map((key) => key.isWiped)).toEqual([false]);
+  await tell(b, a, "answer", 61);
+  expect(pending.map((key) => key.isWiped)).toEqual([true]);
 });
 
 test.each([true, false])(

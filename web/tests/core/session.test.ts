@@ -8,6 +8,7 @@ import type { Event } from "../../core/events.ts";
 import { FileKey, newFileId } from "../../core/file-key.ts";
 import { GAP_SECONDS } from "../../core/inbox.ts";
 import { HOLD_SECONDS } from "../../core/limits.ts";
+import type { MessageRatchet } from "../../core/message-ratchet.ts";
 import { MAX_UNCONFIRMED, OutboxFullError } from "../../core/outbox.ts";
 import { HEARTBEAT_SECONDS, LIST_REPORT_SECONDS, MAX_OPEN_FILES, Session } from "../../core/session.ts";
 import { primitives } from "../platform.ts";
@@ -242,13 +243,13 @@ describe("paths", () => {
 
   test("a line that breaks while a frame is made keeps the frame", async () => {
     const { session } = line.alice;
-    const sending = [
-      session.send(text("held"), line.now),
-      session.send({ type: "typing", active: true }, line.now),
-    ];
-    await Promise.resolve();
-    session.lineDown(line.now);
-    expect((await Promise.all(sending)).map(({ frame }) => frame)).toEqual([null, null]);
+    for (const content of [text("held"), { type: "typing", active: true } as const]) {
+      if (!session.isLineUp) await session.lineUp(line.now);
+      const sending = session.send(content, line.now);
+      for (let step = 0; step < 6; step++) await Promise.resolve();
+      session.lineDown(line.now);
+      expect((await sending).frame).toBeNull();
+    }
     await line.lineUp(line.alice);
     await line.passTime(0.5);
     expect(line.bob.texts).toEqual(["held"]);
@@ -478,6 +479,26 @@ describe("leaving", () => {
     for (const result of await Promise.allSettled(waiting)) {
       expect(result).toMatchObject({ status: "rejected", reason: { name: "SessionEndedError" } });
     }
+  });
+
+  test("s29 a wipe in the last moment keeps a frame from leaving", async () => {
+    const parts = { primitives, sid: new Uint8Array(16), local: BOB, remote: ALICE, now: START };
+    const ratchet: MessageRatchet = {
+      canSend: true,
+      encrypt: async () => {
+        queueMicrotask(() => {
+          session.wipe();
+        });
+        return Promise.resolve(new Uint8Array(300));
+      },
+      decrypt: async () => Promise.reject(new Error("not here")),
+      owesMessage: () => false,
+      nextDeadline: () => null,
+      expire: () => undefined,
+      wipe: () => undefined,
+    };
+    const session = new Session({ ...parts, ratchet, exporter: new TestExporter(bytes("e")) });
+    await expect(session.send(text("a"), START)).rejects.toThrow(SessionEndedError);
   });
 
   test("s28 a session shows nothing and cannot be stored", () => {
