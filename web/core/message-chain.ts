@@ -37,11 +37,13 @@ export async function advance(
 export class SendingChain extends SecretState {
   readonly kind = "SendingChain";
   #key: ChainKey;
-  #n = 0;
+  #n: number;
 
-  constructor(key: ChainKey) {
+  /** `n` is how many messages were sent before: none, but in tests of the end of a chain. */
+  constructor(key: ChainKey, n = 0) {
     super();
     this.#key = key;
+    this.#n = n;
   }
 
   /** The number of the next message, which is how many were sent. */
