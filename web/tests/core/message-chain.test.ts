@@ -18,7 +18,7 @@ function key(): ChainKey {
 
 test("both ends of a chain take the same steps, and a step that is not committed takes none", async () => {
   const sender = new SendingChain(key());
-  const receiver = new ReceivingChain("chain", key());
+  const receiver = new ReceivingChain<string>("chain", key());
   const skipped = new SkippedKeys<string>();
   const first = await sender.prepare(primitives);
   const again = await sender.prepare(primitives);
@@ -38,7 +38,7 @@ test("both ends of a chain take the same steps, and a step that is not committed
 });
 
 test("s12 what is passed over is kept, 256 at once and 1024 in all, the oldest dropped and zeroed", async () => {
-  const receiver = new ReceivingChain("chain", key());
+  const receiver = new ReceivingChain<string>("chain", key());
   const skipped = new SkippedKeys<string>();
   const [oldest] = (await receiver.passOver(primitives, 1)).passed;
   for (let n = MAX_SKIP; n < 6 * MAX_SKIP; n += MAX_SKIP + 1) {
