@@ -82,4 +82,18 @@ export default defineConfig(
       ],
     },
   },
+  {
+    // the one derivation that is slow on purpose belongs to the vault, and no protocol knows it
+    files: ["client/vault/passphrase.ts"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            rooms([...PLATFORM, "**/app/**", "**/tests/**"], "client imports only client and core."),
+          ],
+        },
+      ],
+    },
+  },
 );

@@ -1,0 +1,53 @@
+/** Around a conversation: what it needs of its client, and why it can end. */
+
+import { ByeReason } from "../core/content/index.ts";
+import type { DeviceList } from "../core/device-list.ts";
+import { EndReason as CoreEnd } from "../core/events.ts";
+import type { Primitives } from "../core/primitives.ts";
+import type { HeldList } from "../core/session.ts";
+import type { Clock } from "./clock.ts";
+import type { Conversation } from "./conversation.ts";
+import { EndReason } from "./errors.ts";
+import type { MemoryBudget } from "./file-target.ts";
+import type { Member } from "./people.ts";
+
+export const REASONS: Readonly<Record<CoreEnd, EndReason>> = {
+  [CoreEnd.HUNG_UP]: EndReason.HUNG_UP,
+  [CoreEnd.PEER_LEFT]: EndReason.PEER_HUNG_UP,
+  [CoreEnd.LOST]: EndReason.LOST,
+  [CoreEnd.TAMPERED]: EndReason.TAMPERED,
+  [CoreEnd.PROTOCOL]: EndReason.PROTOCOL,
+  [CoreEnd.PQ_STALLED]: EndReason.STALLED,
+  [CoreEnd.EXHAUSTED]: EndReason.STALLED,
+  [CoreEnd.REVOKED]: EndReason.REVOKED,
+  [CoreEnd.FORKED]: EndReason.FORKED,
+  [CoreEnd.WIPED]: EndReason.LOCKED,
+};
+
+/** What the peer's goodbye says. */
+export const BYES: Readonly<Record<ByeReason, EndReason>> = {
+  [ByeReason.OTHER]: EndReason.PEER_HUNG_UP,
+  [ByeReason.HUNG_UP]: EndReason.PEER_HUNG_UP,
+  [ByeReason.LOCKED]: EndReason.PEER_LOCKED,
+  [ByeReason.IDLE]: EndReason.PEER_LOCKED,
+  [ByeReason.REVOKED]: EndReason.REVOKED,
+  [ByeReason.PROTOCOL]: EndReason.PROTOCOL,
+};
+
+/** What a conversation needs of its client. */
+export interface ConversationHost {
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  /** Whether senders are told that a message was read. */
+  readonly receipts: boolean;
+  /** What all files in memory together may take. */
+  readonly memory: MemoryBudget;
+  /** It ended: leave the call. */
+  conversationOver(conversation: Conversation): void;
+  /** Checks a device list the peer sent; remembers it. Throws HandshakeError. */
+  peerListShown(peer: Member, shown: DeviceList): Promise<HeldList>;
+  /** Compares what the peer was shown as this account's list. */
+  ownListReported(conversation: Conversation, version: number, digest: Uint8Array): Promise<void>;
+  /** A person did something, here or there. */
+  touched(): void;
+}
