@@ -217,6 +217,16 @@ async def test_nothing_is_left_of_a_server_that_stopped(tmp_path: Path) -> None:
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
+async def test_a_server_forgets_addresses_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("whisp.server.app.TIDY_SECONDS", 0.02)
+    async with house(rate_factor=1000) as rooms:
+        odile = await rooms.person("odile")
+        assert (await odile.discover("sefa")).status == 200
+        async with asyncio.timeout(5):
+            while len(rooms.application.rates):
+                await asyncio.sleep(0.02)
+
+
 async def test_two_servers_in_one_process_know_nothing_of_each_other() -> None:
     async with house() as one, house() as two:
         assert one.port != two.port

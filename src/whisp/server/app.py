@@ -48,7 +48,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
 """Every call of the HTTP API."""
 
 TIDY_SECONDS: Final = 60.0
-"""How often what could not be tidied at once is tried again."""
+"""How often what is out of date is dropped, and what could not be tidied at once is tried again."""
 
 _log = logging.getLogger("whisp.server")
 
@@ -66,6 +66,7 @@ class Application:
         self._clock = clock
         self._tidier: asyncio.Task[None] | None = None
         self._is_serving = False
+        self.rates = RateLimits(settings.rate_factor, time.monotonic)
         self.presence = MemoryPresence()
         self.tokens = Tokens(keys.tokens, origins.all, settings.token_seconds, clock, self._find)
         self.hub = Hub(
@@ -92,7 +93,7 @@ class Application:
             origins=origins,
             addresses=self._addresses,
             tokens=self.tokens,
-            rates=RateLimits(settings.rate_factor, time.monotonic),
+            rates=self.rates,
         )
 
     @property
@@ -162,6 +163,7 @@ class Application:
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(TIDY_SECONDS)
+            await self.rates.sweep()
             try:
                 await self._database.tidy()
             except UnavailableError:
