@@ -65,7 +65,6 @@ class Application:
         self._database = Database(settings.database_url)
         self._clock = clock
         self._tidier: asyncio.Task[None] | None = None
-        self._is_serving = False
         self.rates = RateLimits(settings.rate_factor, time.monotonic)
         self.presence = MemoryPresence()
         self.tokens = Tokens(keys.tokens, origins.all, settings.token_seconds, clock, self._find)
@@ -121,11 +120,9 @@ class Application:
         self.hub.start()
         self.doorman.start()
         self._tidier = asyncio.create_task(self._tidy())
-        self._is_serving = True
 
     async def stop(self) -> None:
         """Close every socket with 1012, and storage with nothing left in its log."""
-        self._is_serving = False
         if self._tidier is not None:
             self._tidier.cancel()
         await self.hub.stop()
@@ -150,12 +147,9 @@ class Application:
 
     def _api(self) -> FastAPI:
         api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-        api.include_router(endpoints.own_routes(describe(OPERATIONS), self._is_ready))
+        api.include_router(endpoints.own_routes(describe(OPERATIONS), self._database.is_ready))
         api.include_router(account_routes(self.accounts))
         return api
-
-    async def _is_ready(self) -> bool:
-        return self._is_serving and await self._database.is_ready()
 
     def _websocket_address(self, peer: str, request: UpgradeRequest) -> str:
         return self._addresses.of(peer, request.all("x-forwarded-for"))
