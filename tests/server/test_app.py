@@ -1,6 +1,7 @@
 """The server as a process: how it starts, what it says, how it stops, and what it says when it cannot."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import pytest
 from tests.server.house import Http, Person, house
 from tests.server.signalling.scripts import Device
 
+from whisp.server.clock import SteadyClock
 from whisp.server.config import Settings
 from whisp.server.errors import StartError
 from whisp.server.serve import running
@@ -224,6 +226,33 @@ async def test_a_server_forgets_addresses_by_itself(monkeypatch: pytest.MonkeyPa
         assert (await odile.discover("sefa")).status == 200
         async with asyncio.timeout(5):
             while len(rooms.application.rates):
+                await asyncio.sleep(0.02)
+
+
+async def test_a_server_forgets_dead_tokens_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(SteadyClock):
+        ahead = 0.0
+
+        def __call__(self) -> float:
+            return super().__call__() + self.ahead
+
+    def stored() -> int:
+        with contextlib.closing(sqlite3.connect(tmp_path / "whisp.db")) as database:
+            return int(database.execute("SELECT count(*) FROM revoked_tokens").fetchone()[0])
+
+    monkeypatch.setattr("whisp.server.app.TIDY_SECONDS", 0.02)
+    monkeypatch.setattr("whisp.server.app.SteadyClock", Clock)
+    async with house(data=tmp_path) as rooms:
+        odile, sefa = await rooms.person("odile"), await rooms.person("sefa")
+        assert (await sefa.discover("odile")).status == 200
+        assert (await odile.ask("POST", "/v1/logout")).status == 200
+        await asyncio.sleep(0.1)
+        assert (len(rooms.application.tokens), stored()) == (2, 1)
+        monkeypatch.setattr(Clock, "ahead", 900.0)
+        async with asyncio.timeout(5):
+            while len(rooms.application.tokens) or stored():
                 await asyncio.sleep(0.02)
 
 

@@ -158,7 +158,9 @@ class Application:
         while True:
             await asyncio.sleep(TIDY_SECONDS)
             await self.rates.sweep()
+            self.tokens.sweep()
             try:
+                await self.accounts.forget_dead_tokens(self._clock())
                 await self._database.tidy()
             except UnavailableError:
                 _log.warning("storage could not be tidied; trying again in a minute")
