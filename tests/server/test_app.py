@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from tests.server.house import Http, Person, house
@@ -44,14 +45,19 @@ class Process:
         return await Person(await Http.dial(self.port), Device(Username(name))).register()
 
 
-async def spawn(**settings: str) -> asyncio.subprocess.Process:
-    """Run `python -m whisp.server` with these settings and no others."""
+Program: TypeAlias = tuple[str, ...]
+"""Arguments of an interpreter."""
+
+WHISP_SERVER: Program = ("-m", "whisp.server")
+
+
+async def spawn(program: Program, **settings: str) -> asyncio.subprocess.Process:
+    """Run a program of Python with these settings and no others."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WHISP_")}
     environment |= {f"WHISP_{name.upper()}": value for name, value in settings.items()}
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "whisp.server",
+        *program,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -59,9 +65,9 @@ async def spawn(**settings: str) -> asyncio.subprocess.Process:
 
 
 @asynccontextmanager
-async def serving(**settings: str) -> AsyncIterator[Process]:
+async def serving(program: Program = WHISP_SERVER, **settings: str) -> AsyncIterator[Process]:
     """Run a server until the end of the block."""
-    process = await spawn(**{"port": "0", **settings})
+    process = await spawn(program, **{"port": "0", **settings})
     try:
         assert process.stdout is not None
         async with asyncio.timeout(30):
@@ -74,9 +80,9 @@ async def serving(**settings: str) -> AsyncIterator[Process]:
         await process.communicate()
 
 
-async def refusal(**settings: str) -> str:
+async def refusal(program: Program = WHISP_SERVER, **settings: str) -> str:
     """Return what a server says that does not start; check that it is all it says."""
-    process = await spawn(**{"port": "0", **settings})
+    process = await spawn(program, **{"port": "0", **settings})
     async with asyncio.timeout(30):
         out, err = await process.communicate()
     assert (process.returncode, out) == (1, b"")
@@ -166,6 +172,26 @@ async def test_a_damaged_database_is_told_in_a_sentence(tmp_path: Path) -> None:
 
 async def test_a_setting_that_cannot_be_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert (await refusal(data=str(tmp_path), origins="nowhere")).startswith("WHISP_ORIGINS takes origins")
+
+
+WITHOUT_PICOWS = (
+    "import sys; sys.modules['picows'] = None; from whisp.server.__main__ import main; sys.exit(main())"
+)
+
+
+async def test_the_fallback_serves_where_picows_is_missing() -> None:
+    async with serving(program=("-c", WITHOUT_PICOWS), data="none", websocket="uvicorn") as server:
+        odile = await server.person("odile")
+        socket = await odile.online()
+        assert await server.stop() == (0, "", "")
+        assert (await socket.closed()).code == CloseCode.RESTART
+        await odile.http.close()
+        await socket.disconnect()
+
+
+async def test_without_picows_a_sentence_names_the_fallback() -> None:
+    said = await refusal(program=("-c", WITHOUT_PICOWS), data="none")
+    assert said == "picows cannot be loaded. WHISP_WEBSOCKET=uvicorn does without it.\n"
 
 
 @pytest.mark.parametrize("host", ["::1", "localhost"])

@@ -60,7 +60,6 @@ class Application:
         keys = ServerKeys.in_memory() if settings.data is None else ServerKeys.load(settings.data / "secrets")
         clock = SteadyClock()
         origins = Origins(settings.known_origins)
-        self._settings = settings
         self._addresses = ClientAddresses(settings.trusted_proxies)
         self._database = Database(settings.database_url)
         self._clock = clock
@@ -84,6 +83,7 @@ class Application:
         self._door = Door(
             self.hub, origins.is_allowed_host, origins.is_allowed_origin, self._websocket_address
         )
+        self._websocket_options = websocket_options(settings.websocket, self._door)
         self._sockets = _websocket_endpoint(settings, self._door)
         self._gate = Gate(
             OPERATIONS,
@@ -99,7 +99,7 @@ class Application:
     def uvicorn_options(self) -> dict[str, Any]:
         """The arguments of `uvicorn.Config` that make it as strict as the application expects."""
         return {
-            **websocket_options(self._settings.websocket, self._door),
+            **self._websocket_options,
             "http": hardened_protocol(self.doorman),
             "interface": "asgi3",
             "lifespan": "on",
@@ -195,5 +195,5 @@ class _HelloTokens:
 
 
 def build_app(settings: Settings) -> Application:
-    """Return the application for `settings`. Raises StartError when keys or origins cannot be used."""
+    """Return the application for `settings`. Raises StartError if one of them cannot be used."""
     return Application(settings)
