@@ -114,6 +114,18 @@ async def test_a_server_greets_serves_remembers_and_stops(tmp_path: Path) -> Non
         assert await second.stop(signal.SIGINT) == (0, "", "")
 
 
+async def test_none_is_no_folder_and_a_folder_may_be_called_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for data, said in (("none", "in memory; it ends with this process"), ("./none", str(tmp_path / "none"))):
+        assert list(tmp_path.iterdir()) == []
+        async with serving(program=("-m", "whisp.terminal", "serve", "--data", data)) as server:
+            assert server.greeting[1] == f"Data: {said}\n"
+            assert await server.stop() == (0, "", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["none"]
+
+
 async def test_a_restart_revives_neither_a_logged_out_token_nor_a_spent_challenge(tmp_path: Path) -> None:
     async with serving(data=str(tmp_path)) as first:
         odile = await first.person("odile")

@@ -278,7 +278,12 @@ def _add_host(app: App) -> None:
         *,
         host: Annotated[str | None, Parameter(help="The address to listen on: 127.0.0.1.")] = None,
         port: Annotated[int | None, Parameter(help="The port to listen on: 8790.")] = None,
-        data: Annotated[Path | None, Parameter(help="The folder for database and keys: ./data.")] = None,
+        data: Annotated[
+            Literal["none"] | Path | None,
+            Parameter(
+                show_choices=False, metavar="PATH", help="The folder for database and keys, or none: ./data."
+            ),
+        ] = None,
     ) -> int:
         """Run a server."""
         from whisp.terminal.commands import hosting
