@@ -107,7 +107,7 @@ def build(opener: "Opener | None" = None) -> App:
         help_epilogue=_EPILOGUE,
         version_flags=["--version"],
         version=_version,
-        default_parameter=Parameter(negative_bool=(), show_default=False),
+        default_parameter=Parameter(negative_bool=(), negative_iterable=(), show_default=False),
         result_action="return_value",
     )
     _add_calls(app, opener)
@@ -166,7 +166,7 @@ def _add_calls(app: App, opener: "Opener | None") -> None:
     @app.command(group=calls)
     def send(
         name: str,
-        files: Annotated[tuple[Path, ...], Parameter(negative=())],
+        files: tuple[Path, ...],
         /,
         *,
         timeout: Annotated[float, _RING_SECONDS] = 45.0,
