@@ -44,8 +44,12 @@ class Session:
         """
         if in_keyring or (not is_new and not needs_passphrase(self.profile)):
             return None
+        return self.passphrase_on_file() or ask(twice=is_new)
+
+    def passphrase_on_file(self) -> Passphrase | None:
+        """Return the passphrase from the file named, None if none is. Raises UsageError."""
         named = self.passphrase_file or _from_environment()
-        return from_file(named) if named else ask(twice=is_new)
+        return from_file(named) if named else None
 
     @asynccontextmanager
     async def account(self, *, online: bool = True) -> AsyncIterator["Client"]:
