@@ -20,8 +20,8 @@ _COMMON = Group("Common options", sort_key=99)
 _RING_SECONDS = Parameter(help="How long to ring.")
 
 _EPILOGUE = (
-    "Exit codes: 0 done, 1 failed, 2 usage, 3 not found or offline, 4 declined, busy or no answer, "
-    "5 key changed, 6 vault, 7 server unreachable, 130 interrupted."
+    "Exit codes: 0 done, 1 failed, 2 usage or no account yet, 3 not found or offline, 4 declined, busy or "
+    "no answer, 5 key changed, 6 vault, 7 server unreachable, 130 interrupted."
 )
 
 

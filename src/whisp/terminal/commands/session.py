@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from whisp.terminal import words
 from whisp.terminal.exits import UsageError
 from whisp.terminal.opening import Opener, needs_passphrase
 from whisp.terminal.output import Output
@@ -56,10 +57,11 @@ class Session:
         """Open this profile's account, go online if asked, and close it at the end.
 
         Raises:
+            UsageError: there is none yet.
             VaultError, AccountError, TransportError: as the SDK does.
         """
         if not self.profile.exists:
-            raise UsageError("There is no account on this device yet. Make one with whisp register NAME.")
+            raise UsageError(words.NO_ACCOUNT)
         passphrase = self.passphrase()
         async with await self.opener(self.profile, self.server, passphrase, False) as client:
             if online:
