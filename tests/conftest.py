@@ -5,7 +5,7 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
-# A shell that starts the suite in its background has it ignore SIGINT, and with it every `whisp` a test starts.
+# A suite that a shell starts in its background ignores SIGINT, and so would every command a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SLOW = [HealthCheck.too_slow]  # a busy machine is not a fault of the test
