@@ -132,7 +132,7 @@ class RawClient:
     async def settle(self) -> None:
         """Wait until the server has taken everything sent so far. Any message meanwhile is an error."""
         self.write_piece(b"settle", PING)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (received := await self.piece())[0] == PING:
                 self.write_piece(received[1], PONG)
             kind, payload = received
