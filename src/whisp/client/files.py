@@ -170,7 +170,7 @@ class OutgoingFile(_Transfer):
         await asyncio.shield(self._outcome)
 
     def requested(self, chunk: int) -> None:
-        """The receiver wants everything from `chunk` on, perhaps again. Before an acknowledged one is late."""
+        """The receiver wants everything from `chunk` on, perhaps again. What was acknowledged it does not."""
         if chunk < self._stream.acknowledged:
             return
         try:
