@@ -1,8 +1,12 @@
-"""What every test shares: how hard Hypothesis tries."""
+"""What every test shares: how hard Hypothesis tries, and that Ctrl+C works."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
+
+# A suite that a shell starts in its background ignores SIGINT, and so would every command a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SLOW = [HealthCheck.too_slow]  # a busy machine is not a fault of the test
 settings.register_profile(

@@ -167,11 +167,11 @@ async def test_s35_any_fault_of_the_stream_ends_it_and_deletes_what_had_come(
     file = (await next_of(pair.callee, FileOffered)).file
     await file.accept(inbox)
     with pytest.raises(FileTransferError) as caught:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await file.done()
     assert caught.value.fault is FileFault.DAMAGED
     with pytest.raises(FileTransferError):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await outgoing.done()
     await asyncio.sleep(0.05)
     assert list(inbox.iterdir()) == []
@@ -200,7 +200,7 @@ async def test_s35_chunks_of_another_file_are_not_taken(tmp_path: Path) -> None:
         await file.accept(inbox)
     for file in files:
         with pytest.raises(FileTransferError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await file.done()
     await asyncio.sleep(0.05)
     assert list(inbox.iterdir()) == []

@@ -43,10 +43,12 @@ def wall_clock_off(monkeypatch: pytest.MonkeyPatch, seconds: float) -> Iterator[
         yield
 
 
-def client_whose_clock_is_off(monkeypatch: pytest.MonkeyPatch, seconds: float, origin: str) -> Client:
+def client_whose_clock_is_off(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, origin: str, vault: MemoryVault | None = None
+) -> Client:
     """Return a client on a machine whose clock is `seconds` ahead."""
     with wall_clock_off(monkeypatch, seconds):
-        return Client(origin, MemoryVault())
+        return Client(origin, vault or MemoryVault())
 
 
 def set_wall_clock(server: LocalServer, now: float) -> None:
@@ -100,7 +102,8 @@ async def test_s38_a_clock_that_is_too_far_off_is_named_at_once(
         vault = MemoryVault()
         async with person(server, "odile", vault):
             pass
-        async with client_whose_clock_is_off(monkeypatch, seconds, server.origin) as stranger:
+        new = MemoryVault()
+        async with client_whose_clock_is_off(monkeypatch, seconds, server.origin, new) as stranger:
             with pytest.raises(ClockError) as refused:
                 await stranger.register("sefa")
         assert str(refused.value) == sentence
@@ -113,7 +116,7 @@ async def test_s38_a_clock_that_is_too_far_off_is_named_at_once(
             assert str(refused.value) == sentence
             assert odile.state is ConnectionState.OFFLINE
         assert server.counts()["online"] == 0
-        async with person(server, "odile", vault), person(server, "sefa") as sefa:  # the clock was set right
+        async with person(server, "odile", vault), person(server, "sefa", new) as sefa:  # now it is right
             assert await sefa.discover("odile")
 
 

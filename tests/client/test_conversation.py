@@ -27,7 +27,7 @@ _Event = TypeVar("_Event", bound=ConversationEvent)
 
 async def next_of(conversation: Conversation, kind: type[_Event]) -> _Event:
     """Return the next event of a kind, dropping others."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             event = await conversation.receive()
             if isinstance(event, kind):

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from whisp.client.errors import FileFault, FileTransferError
 from whisp.client.events import FileCancelled, FileCompleted, FileOffered, FileProgress, TextReceived
 from whisp.client.file_target import FolderTarget
 from whisp.client.files import IncomingFile, OutgoingFile
+from whisp.client.transport.memory import MemoryTransport
 from whisp.core.content import FileOffer
 from whisp.core.file_key import FileKey, new_file_id
 from whisp.wire.errors import LocalProtocolError
@@ -179,6 +180,50 @@ async def test_a_transfer_goes_on_where_the_line_broke(tmp_path: Path, inbox: Pa
     await outgoing.done()
     assert path is not None
     assert path.read_bytes() == (tmp_path / "source").read_bytes()
+
+
+async def test_a_request_made_twice_because_the_line_is_slow_is_answered_twice(
+    tmp_path: Path, inbox: Path
+) -> None:
+    pair = await make_pair()
+    outgoing, incoming = await offer(pair, tmp_path, 9_000_000)
+    await incoming.accept(inbox)
+    pair.cut()
+    pair.rejoin()
+    pair.caller_line.tamper = delayed(pair.callee_line)
+    for _ in range(4):
+        incoming.line_back()
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        await incoming.done()
+        await outgoing.done()
+    assert (inbox / "report.pdf").read_bytes() == (tmp_path / "source").read_bytes()
+
+
+def delayed(end: MemoryTransport) -> Callable[[bytes], list[bytes]]:
+    """Let what is sent reach `end` a little later, in order."""
+
+    def arrive(frame: bytes) -> None:
+        end._queue.append(frame)
+        end._schedule()
+
+    def tamper(frame: bytes) -> list[bytes]:
+        asyncio.get_running_loop().call_later(0.02, arrive, frame)
+        return []
+
+    return tamper
+
+
+@pytest.mark.usefixtures("slow_disk")
+async def test_a_request_from_before_what_was_acknowledged_is_late(tmp_path: Path, inbox: Path) -> None:
+    pair = await make_pair()
+    outgoing, incoming = await offer(pair, tmp_path, 9_000_000)
+    await incoming.accept(inbox)
+    while outgoing.progress == 0:
+        await asyncio.sleep(0.005)
+    outgoing.requested(0)
+    assert await incoming.done() is not None
+    await outgoing.done()
 
 
 async def test_a_full_disk_cancels_with_its_reason(

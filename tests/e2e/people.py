@@ -44,7 +44,7 @@ async def person(
 
 async def next_ring(client: Client) -> Ring:
     """Return the next ring."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         async for ring in client.rings():
             return ring
     raise AssertionError("the client closed")
@@ -55,7 +55,7 @@ async def connect(caller: Client, callee: Client) -> tuple[Conversation, Convers
     calling = asyncio.create_task(caller.call(callee.username))
     ring = await next_ring(callee)
     accepted = await ring.accept()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         return await calling, accepted
 
 

@@ -45,7 +45,7 @@ async def test_someone_rung_more_often_than_there_are_pre_keys_still_answers_at_
     """One-time pre-keys run out; topping them up in a hurry would have the server hold up the socket."""
     async with people("odile", "sefa") as (_, (odile, sefa)):
         for _ in range(110):
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(4):
                 one, two = await connect(odile, sefa)
                 await one.hang_up()
                 await next_of(two, Ended)

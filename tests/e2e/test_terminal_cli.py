@@ -4,9 +4,16 @@ import asyncio
 import json
 import os
 import re
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 from tests.e2e.terminals import PASSPHRASE, Person, registered
+
+from whisp.server.config import Settings
+from whisp.server.serve import running
+
+NO_ACCOUNT = "There is no account on this device yet. Make one with whisp register NAME.\n"
 
 
 async def test_l2_two_processes_talk_in_pipes(tmp_path: Path) -> None:
@@ -84,6 +91,30 @@ async def test_l2_every_end_has_its_code(tmp_path: Path) -> None:
     gone = await odile.run("lookup", "mira")
     assert gone.code == 7
     assert gone.err == "This server does not answer. Your keys and contacts are safe on this device.\n"
+
+
+async def test_a_name_is_claimed_after_a_try_that_reached_nobody(tmp_path: Path) -> None:
+    async with registered(tmp_path, "odile") as (odile,):
+        with socket.create_server(("127.0.0.1", 0)) as closed_soon:
+            port = closed_soon.getsockname()[1]
+        nowhere = f"http://127.0.0.1:{port}"
+        mira, sefa = (Person(name, tmp_path / name, nowhere) for name in ("mira", "sefa"))
+        for person in (mira, sefa):
+            early = await person.run("lookup", "odile")
+            assert (early.code, early.err) == (2, NO_ACCOUNT)
+            failed = await person.run("register", person.name)
+            assert (failed.code, failed.out) == (7, "")
+            assert failed.err.startswith("This server does not answer.")
+            half = await person.run("lookup", "odile")
+            assert (half.code, half.err) == (2, NO_ACCOUNT)
+        # Another server on the command line, which is remembered; then none is named.
+        assert (await mira.run("register", "mira", "--server", odile.origin)).code == 0
+        found = await replace(mira, origin="").run("lookup", "mira")
+        assert (found.code, found.out) == (0, "mira is online.\n")
+        # The same server, which answers at last.
+        async with running(Settings(port=port, data=None)):
+            assert (await sefa.run("register", "sefa")).code == 0
+            assert (await sefa.run("lookup", "sefa")).code == 0
 
 
 async def test_a8_an_account_is_erased(tmp_path: Path) -> None:

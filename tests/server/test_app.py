@@ -1,6 +1,7 @@
 """The server as a process: how it starts, what it says, how it stops, and what it says when it cannot."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -9,11 +10,13 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from tests.server.house import Http, Person, house
 from tests.server.signalling.scripts import Device
 
+from whisp.server.clock import SteadyClock
 from whisp.server.config import Settings
 from whisp.server.errors import StartError
 from whisp.server.serve import running
@@ -42,14 +45,19 @@ class Process:
         return await Person(await Http.dial(self.port), Device(Username(name))).register()
 
 
-async def spawn(**settings: str) -> asyncio.subprocess.Process:
-    """Run `python -m whisp.server` with these settings and no others."""
+Program: TypeAlias = tuple[str, ...]
+"""Arguments of an interpreter."""
+
+WHISP_SERVER: Program = ("-m", "whisp.server")
+
+
+async def spawn(program: Program, **settings: str) -> asyncio.subprocess.Process:
+    """Run a program of Python with these settings and no others."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WHISP_")}
     environment |= {f"WHISP_{name.upper()}": value for name, value in settings.items()}
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "whisp.server",
+        *program,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -57,9 +65,9 @@ async def spawn(**settings: str) -> asyncio.subprocess.Process:
 
 
 @asynccontextmanager
-async def serving(**settings: str) -> AsyncIterator[Process]:
+async def serving(program: Program = WHISP_SERVER, **settings: str) -> AsyncIterator[Process]:
     """Run a server until the end of the block."""
-    process = await spawn(**{"port": "0", **settings})
+    process = await spawn(program, **{"port": "0", **settings})
     try:
         assert process.stdout is not None
         async with asyncio.timeout(30):
@@ -72,9 +80,9 @@ async def serving(**settings: str) -> AsyncIterator[Process]:
         await process.communicate()
 
 
-async def refusal(**settings: str) -> str:
+async def refusal(program: Program = WHISP_SERVER, **settings: str) -> str:
     """Return what a server says that does not start; check that it is all it says."""
-    process = await spawn(**{"port": "0", **settings})
+    process = await spawn(program, **{"port": "0", **settings})
     async with asyncio.timeout(30):
         out, err = await process.communicate()
     assert (process.returncode, out) == (1, b"")
@@ -104,6 +112,18 @@ async def test_a_server_greets_serves_remembers_and_stops(tmp_path: Path) -> Non
             assert reply.as_(api.Account).username == "odile"
         await http.close()
         assert await second.stop(signal.SIGINT) == (0, "", "")
+
+
+async def test_none_is_no_folder_and_a_folder_may_be_called_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for data, said in (("none", "in memory; it ends with this process"), ("./none", str(tmp_path / "none"))):
+        assert list(tmp_path.iterdir()) == []
+        async with serving(program=("-m", "whisp.terminal", "serve", "--data", data)) as server:
+            assert server.greeting[1] == f"Data: {said}\n"
+            assert await server.stop() == (0, "", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["none"]
 
 
 async def test_a_restart_revives_neither_a_logged_out_token_nor_a_spent_challenge(tmp_path: Path) -> None:
@@ -166,6 +186,26 @@ async def test_a_setting_that_cannot_be_is_told_in_a_sentence(tmp_path: Path) ->
     assert (await refusal(data=str(tmp_path), origins="nowhere")).startswith("WHISP_ORIGINS takes origins")
 
 
+WITHOUT_PICOWS = (
+    "import sys; sys.modules['picows'] = None; from whisp.server.__main__ import main; sys.exit(main())"
+)
+
+
+async def test_the_fallback_serves_where_picows_is_missing() -> None:
+    async with serving(program=("-c", WITHOUT_PICOWS), data="none", websocket="uvicorn") as server:
+        odile = await server.person("odile")
+        socket = await odile.online()
+        assert await server.stop() == (0, "", "")
+        assert (await socket.closed()).code == CloseCode.RESTART
+        await odile.http.close()
+        await socket.disconnect()
+
+
+async def test_without_picows_a_sentence_names_the_fallback() -> None:
+    said = await refusal(program=("-c", WITHOUT_PICOWS), data="none")
+    assert said == "picows cannot be loaded. WHISP_WEBSOCKET=uvicorn does without it.\n"
+
+
 @pytest.mark.parametrize("host", ["::1", "localhost"])
 async def test_other_addresses_can_be_listened_on(host: str) -> None:
     try:
@@ -215,6 +255,43 @@ async def test_nothing_is_left_of_a_server_that_stopped(tmp_path: Path) -> None:
         assert application.counts()["online"] == 1
     assert set(application.counts().values()) == {0}
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+async def test_a_server_forgets_addresses_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("whisp.server.app.TIDY_SECONDS", 0.02)
+    async with house(rate_factor=1000) as rooms:
+        odile = await rooms.person("odile")
+        assert (await odile.discover("sefa")).status == 200
+        async with asyncio.timeout(20):
+            while len(rooms.application.rates):
+                await asyncio.sleep(0.02)
+
+
+async def test_a_server_forgets_dead_tokens_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(SteadyClock):
+        ahead = 0.0
+
+        def __call__(self) -> float:
+            return super().__call__() + self.ahead
+
+    def stored() -> int:
+        with contextlib.closing(sqlite3.connect(tmp_path / "whisp.db")) as database:
+            return int(database.execute("SELECT count(*) FROM revoked_tokens").fetchone()[0])
+
+    monkeypatch.setattr("whisp.server.app.TIDY_SECONDS", 0.02)
+    monkeypatch.setattr("whisp.server.app.SteadyClock", Clock)
+    async with house(data=tmp_path) as rooms:
+        odile, sefa = await rooms.person("odile"), await rooms.person("sefa")
+        assert (await sefa.discover("odile")).status == 200
+        assert (await odile.ask("POST", "/v1/logout")).status == 200
+        await asyncio.sleep(0.1)
+        assert (len(rooms.application.tokens), stored()) == (2, 1)
+        monkeypatch.setattr(Clock, "ahead", 900.0)
+        async with asyncio.timeout(20):
+            while len(rooms.application.tokens) or stored():
+                await asyncio.sleep(0.02)
 
 
 async def test_two_servers_in_one_process_know_nothing_of_each_other() -> None:

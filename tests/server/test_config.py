@@ -1,12 +1,14 @@
 """Settings: read from the environment, refused in sentences, and silent about secrets."""
 
 import os
+import re
 import stat
 from pathlib import Path
 
 import pytest
+from tests.test_house import tracked
 
-from whisp.server.config import DEFAULT_PORT, Settings
+from whisp.server.config import DEFAULT_PORT, OTHERS_NAMES, Settings
 from whisp.server.errors import StartError
 from whisp.server.keys import ServerKeys
 
@@ -79,6 +81,32 @@ def test_what_cannot_be_is_named_and_not_repeated(
     with pytest.raises(StartError, match=f"WHISP_{name}") as caught:
         Settings.read()
     assert "CNRY" not in str(caught.value)
+
+
+def test_a_misspelt_name_stops_the_start_and_the_right_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHISP_ORIGIN", "https://cnry.example")
+    monkeypatch.setenv("WHISP_QQQQ", "CNRY")
+    with pytest.raises(StartError) as caught:
+        Settings.read()
+    assert str(caught.value) == (
+        "WHISP_ORIGIN is no setting of Whisp. Do you mean WHISP_ORIGINS?\nWHISP_QQQQ is no setting of Whisp."
+    )
+
+
+def test_every_name_that_any_part_of_whisp_reads_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = {
+        name
+        for path in tracked()
+        if path.suffix in (".py", ".sh") or path.name in ("run", "test", "bench")
+        for name in re.findall(r"\bWHISP_[A-Z_]+[A-Z]\b", path.read_text("utf-8"))
+        if path.name != Path(__file__).name
+    }
+    assert {f"WHISP_{name}" for name in OTHERS_NAMES} <= read
+    own = {f"WHISP_{name.upper()}" for name in Settings.model_fields}
+    for name in read - own:
+        monkeypatch.setenv(name, "CNRY")
+    monkeypatch.setenv("OTHER_WHISP_NAME", "CNRY")
+    assert Settings.read() == Settings()
 
 
 def test_keys_are_made_once_and_only_for_their_owner(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from textual.widgets import Input
 from whisp.terminal import app as app_module
 from whisp.terminal.app import WhispApp
 from whisp.terminal.glyphs import UNICODE, Glyphs
+from whisp.terminal.passphrase import Passphrase
 from whisp.terminal.profile import Profile
 
 __all__ = ["Stage", "stage"]
@@ -101,6 +102,7 @@ async def stage(
     glyphs: Glyphs = UNICODE,
     is_light: bool = False,
     lock_after: float = 900.0,
+    passphrase: str | None = None,
 ) -> AsyncIterator[Stage]:
     """Put the app on stage, locked, or before the first start without a vault."""
     client = client or FakeClient([], contact("odile", verified=True), contact("sefa"), contact("teo"))
@@ -115,6 +117,7 @@ async def stage(
         "http://127.0.0.1:8790",
         opener,
         glyphs,
+        passphrase=Passphrase(passphrase) if passphrase else None,
         is_light=is_light,
         lock_after=lock_after,
         now=now,

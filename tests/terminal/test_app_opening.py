@@ -43,6 +43,18 @@ async def test_the_first_start_asks_for_a_name_and_a_passphrase(tmp_path: Path) 
         looks_like("first-contacts", on.text())
 
 
+async def test_a_passphrase_file_opens_once_and_a_lock_asks_a_person(tmp_path: Path) -> None:
+    async with stage(tmp_path, passphrase="open sesame") as on:
+        await on.until(lambda: "Who would you like to call?" in on.text())
+        await on.press("escape", "escape")
+        await on.until(lambda: words.LOCKED in on.text())
+        await on.settle()
+        assert words.LOCKED in on.text()
+    async with stage(tmp_path, passphrase="open barley") as on:
+        await on.until(lambda: "That passphrase does not open the vault." in on.text())
+        await on.unlock()
+
+
 async def test_bad_names_and_passphrases_are_refused_in_place(tmp_path: Path) -> None:
     async with stage(tmp_path / "new", has_vault=False, client=FakeClient([], registered=False)) as on:
         await on.write("m!")

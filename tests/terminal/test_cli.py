@@ -99,7 +99,8 @@ def test_common_options_may_stand_before_the_command() -> None:
         (errors.DamagedVaultError(), 6),
         (errors.VaultInUseError(), 6),
         (errors.VaultExistsError(), 6),
-        (errors.VaultMissingError(), 6),
+        (errors.VaultMissingError(), 2),
+        (errors.NotRegisteredError(), 2),
         (errors.ServerUnreachableError(), 7),
         (errors.UsernameTakenError(), 1),
         (errors.RateLimitedError(8), 1),
@@ -204,19 +205,20 @@ def test_d3_safety(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
     assert "new key sefa" in line.client.log
 
 
+class Talk(FakeConversation):
+    """A peer who gets every line, says so, and says what was heard."""
+
+    async def send_text(self, text: str, **options: object) -> events.SentMessage:
+        sent = await super().send_text(text)
+        self.say(f"heard {text}", number=sent.id)
+        self.emit(events.Delivered(sent.id, sent.id))
+        return sent
+
+
 def test_f1_chat_sends_lines_and_prints_messages(
     line: Line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     feed(monkeypatch, "first\n\nsecond\r\nthird")
-    said: list[str] = []
-
-    class Talk(FakeConversation):
-        async def send_text(self, text: str, **options: object) -> events.SentMessage:
-            said.append(text)
-            sent = await super().send_text(text)
-            self.say(f"heard {text}", number=sent.id)
-            self.emit(events.Delivered(sent.id, sent.id))
-            return sent
 
     async def call(username: str, *, timeout: float = 0) -> FakeConversation:
         return Talk(line.client.log, "odile")
@@ -224,7 +226,11 @@ def test_f1_chat_sends_lines_and_prints_messages(
     monkeypatch.setattr(line.client, "call", call)
     assert line("chat", "odile") == 0
     shown = capsys.readouterr()
-    assert said == ["first", "second", "third"]
+    assert [entry for entry in line.client.log if entry.startswith("send")] == [
+        "send first",
+        "send second",
+        "send third",
+    ]
     assert shown.out.splitlines() == ["odile: heard first", "odile: heard second", "odile: heard third"]
     assert shown.err.splitlines() == [
         "Ringing odile… Nothing is sent until they accept.",
@@ -238,13 +244,10 @@ def test_chat_in_json(
     line: Line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     feed(monkeypatch, "hi\n")
-    conversation: list[FakeConversation] = []
 
     async def call(username: str, *, timeout: float = 0) -> FakeConversation:
-        talk = FakeConversation(line.client.log, "odile")
+        talk = Talk(line.client.log, "odile")
         talk.say("\x1b[2J\x7f\u009b")
-        talk.emit(events.Delivered(1, 1))
-        conversation.append(talk)
         return talk
 
     monkeypatch.setattr(line.client, "call", call)

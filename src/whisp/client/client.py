@@ -189,7 +189,7 @@ class Client:
         with the same name takes it up where it stopped.
 
         Raises:
-            UsernameTakenError, InvalidUsernameError, AlreadyRegisteredError, RateLimitedError,
+            UsernameTakenError, InvalidUsernameError, AlreadyRegisteredError, ClockError, RateLimitedError,
             ServerUnreachableError, VersionMismatchError, VaultError.
         """
         await self._enter_api()
@@ -200,6 +200,8 @@ class Client:
             raise UsernameTakenError
         account = self._state.known_account
         if account is None or account.username != name:
+            await self._api.check_version()
+            self._api.require_clock()  # what a wrong clock dates, the server refuses for good
             account = OwnAccount.create(self.server, name, self._kind, self.clock.now())
             self._adopt(account)
             await self._state.save()
@@ -295,13 +297,13 @@ class Client:
             call.posted()
             async with asyncio.timeout(timeout):
                 await asyncio.shield(call.outcome)
+            conversation = self._switchboard.conversation_of(call)
         except TimeoutError:
             reason = CancelReason.NO_ANSWER
             raise NoAnswerError from None
         finally:
             call.cancel(reason)
             self._switchboard.drop_call(call)
-        conversation = self._switchboard.conversation_of(call)
         if conversation is None:
             raise TransportError
         return conversation

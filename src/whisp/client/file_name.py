@@ -1,4 +1,4 @@
-"""A foreign file name made safe for this disk (ATTACKS: a peer chooses every byte of it)."""
+"""A foreign file name made safe for this disk (S-35 in SECURITY.md: a peer chooses every byte of it)."""
 
 import unicodedata
 from collections.abc import Iterator

@@ -170,7 +170,9 @@ class OutgoingFile(_Transfer):
         await asyncio.shield(self._outcome)
 
     def requested(self, chunk: int) -> None:
-        """The receiver wants everything from `chunk` on, perhaps again."""
+        """The receiver wants everything from `chunk` on, perhaps again. What was acknowledged it does not."""
+        if chunk < self._stream.acknowledged:
+            return
         try:
             self._again = deque(self._stream.rewind(chunk))
         except MalformedError:
@@ -257,6 +259,7 @@ class IncomingFile(_Transfer):
         self._arrived: deque[bytes] = deque()
         self._is_publishing = False
         self._is_resuming = False
+        self._was_resumed = False
 
     def fail(self, fault: FileFault, *, tell_peer: bool, message: str = "") -> None:
         """End it without success, unless all of it is here and verified: then only the disk can fail it."""
@@ -314,8 +317,10 @@ class IncomingFile(_Transfer):
         try:
             self._arrived.append(stream.receive(frame))
         except RemoteProtocolError:
-            # Until the chunk that was asked for on a new line comes, stragglers of the old one may.
-            if not self._is_resuming:
+            # Until the chunk that was asked for on a new line comes, stragglers of the old one may; and who
+            # asked twice on a slow line is answered twice.
+            is_late = self._is_resuming or (self._was_resumed and stream.is_repeat(frame))
+            if not is_late:
                 self.fail(FileFault.DAMAGED, tell_peer=True)
             return
         self._is_resuming = False
@@ -325,7 +330,7 @@ class IncomingFile(_Transfer):
         """Ask again from where it stopped."""
         stream = self._stream
         if stream is not None and not self.is_over and not stream.is_done:
-            self._is_resuming = True
+            self._is_resuming = self._was_resumed = True
             self._carrier.send_soon(FileRequest(self._file_id, stream.next_chunk))
 
     async def _save(self, stream: FileReceiver, target: FileTarget) -> None:

@@ -269,24 +269,21 @@ class Switchboard:
         )
 
     def drop_call(self, call: OutgoingCall) -> None:
-        """A call is over, one way or the other: `conversation_of` comes now, or never."""
+        """A call is over, one way or the other.
+
+        If the caller gave up while it came about, the peer has a conversation: say goodbye. Goodbye needs a
+        route. Where it is still to come, whoever brings it sees that the call is over.
+        """
         self._outgoing.pop(call.call_id, None)
-        asyncio.get_running_loop().call_soon(self._leave_untaken, call)
+        call.fail(NoAnswerError())
+        conversation = self._conversations.get(call.crossed_with or call.call_id)
+        if not call.is_taken and conversation is not None and call.call_id not in self._waiting_for_route:
+            self._spawn(conversation.hang_up())
 
     def conversation_of(self, call: OutgoingCall) -> Conversation | None:
         """Hand over the conversation a call led to."""
         call.is_taken = True
         return self._conversations.get(call.crossed_with or call.call_id)
-
-    def _leave_untaken(self, call: OutgoingCall) -> None:
-        """Say goodbye if the caller gave up while the call came about: at the peer it is a conversation.
-
-        Goodbye needs a route. Where it is still to come, whoever brings it sees that the call is over.
-        """
-        call.fail(NoAnswerError())
-        conversation = self._conversations.get(call.crossed_with or call.call_id)
-        if not call.is_taken and conversation is not None and call.call_id not in self._waiting_for_route:
-            self._spawn(conversation.hang_up())
 
     def _confirm(self, call: OutgoingCall, device: DeviceId, confirmed: ConfirmedCall) -> None:
         host, now = self._host, self.clock.now()

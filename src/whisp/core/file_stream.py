@@ -242,6 +242,11 @@ class FileReceiver(_Stream):
         """Whether a FileAck should leave after the chunk just received."""
         return self._next % ACK_CHUNKS == 0 or self.is_done
 
+    def is_repeat(self, frame: bytes | memoryview) -> bool:
+        """Return whether a frame that `receive` refused claims the place of a chunk received before."""
+        head, index = bytes(frame[:_ID_END]), int.from_bytes(frame[_ID_END:_INDEX_END], "big")
+        return head == b"\x11" + self._file_id and index < self._next
+
     def receive(self, frame: bytes | memoryview) -> bytes:
         """Return the next `content_bytes` of the file; nothing changes unless the chunk is authentic.
 

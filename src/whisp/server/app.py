@@ -48,7 +48,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
 """Every call of the HTTP API."""
 
 TIDY_SECONDS: Final = 60.0
-"""How often what could not be tidied at once is tried again."""
+"""How often what is out of date is dropped, and what could not be tidied at once is tried again."""
 
 _log = logging.getLogger("whisp.server")
 
@@ -60,12 +60,11 @@ class Application:
         keys = ServerKeys.in_memory() if settings.data is None else ServerKeys.load(settings.data / "secrets")
         clock = SteadyClock()
         origins = Origins(settings.known_origins)
-        self._settings = settings
         self._addresses = ClientAddresses(settings.trusted_proxies)
         self._database = Database(settings.database_url)
         self._clock = clock
         self._tidier: asyncio.Task[None] | None = None
-        self._is_serving = False
+        self.rates = RateLimits(settings.rate_factor, time.monotonic)
         self.presence = MemoryPresence()
         self.tokens = Tokens(keys.tokens, origins.all, settings.token_seconds, clock, self._find)
         self.hub = Hub(
@@ -84,6 +83,7 @@ class Application:
         self._door = Door(
             self.hub, origins.is_allowed_host, origins.is_allowed_origin, self._websocket_address
         )
+        self._websocket_options = websocket_options(settings.websocket, self._door)
         self._sockets = _websocket_endpoint(settings, self._door)
         self._gate = Gate(
             OPERATIONS,
@@ -92,14 +92,14 @@ class Application:
             origins=origins,
             addresses=self._addresses,
             tokens=self.tokens,
-            rates=RateLimits(settings.rate_factor, time.monotonic),
+            rates=self.rates,
         )
 
     @property
     def uvicorn_options(self) -> dict[str, Any]:
         """The arguments of `uvicorn.Config` that make it as strict as the application expects."""
         return {
-            **websocket_options(self._settings.websocket, self._door),
+            **self._websocket_options,
             "http": hardened_protocol(self.doorman),
             "interface": "asgi3",
             "lifespan": "on",
@@ -120,11 +120,9 @@ class Application:
         self.hub.start()
         self.doorman.start()
         self._tidier = asyncio.create_task(self._tidy())
-        self._is_serving = True
 
     async def stop(self) -> None:
         """Close every socket with 1012, and storage with nothing left in its log."""
-        self._is_serving = False
         if self._tidier is not None:
             self._tidier.cancel()
         await self.hub.stop()
@@ -149,12 +147,9 @@ class Application:
 
     def _api(self) -> FastAPI:
         api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-        api.include_router(endpoints.own_routes(describe(OPERATIONS), self._is_ready))
+        api.include_router(endpoints.own_routes(describe(OPERATIONS), self._database.is_ready))
         api.include_router(account_routes(self.accounts))
         return api
-
-    async def _is_ready(self) -> bool:
-        return self._is_serving and await self._database.is_ready()
 
     def _websocket_address(self, peer: str, request: UpgradeRequest) -> str:
         return self._addresses.of(peer, request.all("x-forwarded-for"))
@@ -162,7 +157,10 @@ class Application:
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(TIDY_SECONDS)
+            await self.rates.sweep()
+            self.tokens.sweep()
             try:
+                await self.accounts.forget_dead_tokens(self._clock())
                 await self._database.tidy()
             except UnavailableError:
                 _log.warning("storage could not be tidied; trying again in a minute")
@@ -197,5 +195,5 @@ class _HelloTokens:
 
 
 def build_app(settings: Settings) -> Application:
-    """Return the application for `settings`. Raises StartError when keys or origins cannot be used."""
+    """Return the application for `settings`. Raises StartError if one of them cannot be used."""
     return Application(settings)

@@ -4,6 +4,8 @@ Nothing here is a secret but the database URL, which may carry a password; keys 
 """
 
 import ipaddress
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -18,6 +20,11 @@ __all__ = ["DEFAULT_PORT", "Network", "Settings"]
 
 DEFAULT_PORT: Final = 8790
 _LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+
+PREFIX: Final = "WHISP_"
+
+OTHERS_NAMES: Final = frozenset({"ASCII", "DRAW", "PASSPHRASE_FILE", "PROFILE", "PYTHON", "SERVER", "THEME"})
+"""What the terminal, `./run` and the tests read: no server's settings, and no mistake beside them."""
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -36,7 +43,7 @@ class Settings(BaseSettings):
     """How one server runs. `Settings()` reads the environment; arguments win over it."""
 
     model_config = SettingsConfigDict(
-        env_prefix="WHISP_",
+        env_prefix=PREFIX,
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -76,6 +83,7 @@ class Settings(BaseSettings):
         Raises:
             StartError: with a sentence for each setting that cannot be; no value is repeated.
         """
+        _refuse_unknown(os.environ)
         try:
             settings = cls(**{name: value for name, value in given.items() if value is not None})
             Origins(settings.known_origins)
@@ -98,6 +106,22 @@ class Settings(BaseSettings):
         return f"sqlite:///{(self.data / 'whisp.db').absolute()}"
 
 
+def _refuse_unknown(names: Iterable[str]) -> None:
+    """Raise StartError for names that nothing of Whisp reads: a limit that is misspelt is no limit."""
+    known = {name.upper() for name in Settings.model_fields} | OTHERS_NAMES
+    ours = {name.upper().removeprefix(PREFIX): name for name in names if name.upper().startswith(PREFIX)}
+    if not ours.keys() <= known:
+        from difflib import get_close_matches
+
+        raise StartError(
+            "\n".join(
+                f"{ours[name]} is no setting of Whisp."
+                + "".join(f" Do you mean {PREFIX}{near}?" for near in get_close_matches(name, known, 1))
+                for name in sorted(ours.keys() - known)
+            )
+        )
+
+
 def _sentence(error: Any) -> str:
-    name = "WHISP_" + "_".join(str(part) for part in error["loc"][:1]).upper()
+    name = PREFIX + "_".join(str(part) for part in error["loc"][:1]).upper()
     return f"{name} cannot be used: {error['msg']}."

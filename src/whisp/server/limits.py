@@ -37,7 +37,8 @@ __all__ = [
 # Connections
 
 MAX_CONNECTIONS: Final = 20_000
-"""In all. At about 9 KiB each that is 180 MB; beyond it a newcomer gets 4009."""
+"""In all; beyond it a newcomer gets 4009. A silent device is 8 KiB, and 32 KiB once its twenty one-time
+pre-keys are here: 650 MB when all places are taken."""
 
 MAX_CONNECTIONS_PER_ADDRESS: Final = 256
 """An office or a campus behind one address fits; one host cannot take every place."""

@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 import uvicorn
 import uvloop
@@ -34,8 +34,12 @@ MAX_FILES: Final = 65_536
 _log = logging.getLogger("whisp.server")
 
 
-def serve(*, host: str | None = None, port: int | None = None, data: Path | None = None) -> None:
+def serve(
+    *, host: str | None = None, port: int | None = None, data: Literal["none"] | Path | None = None
+) -> None:
     """Run a server until it is told to stop (SIGINT, SIGTERM). What is not given comes from the environment.
+
+    The word `none` keeps all data in memory; a folder of that name is `Path("none")`.
 
     Raises:
         StartError: it cannot start; the sentence says why.

@@ -33,6 +33,7 @@ from whisp.terminal.exits import explain
 from whisp.terminal.glyphs import Glyphs
 from whisp.terminal.inert import inert_line
 from whisp.terminal.opening import Opener, needs_passphrase
+from whisp.terminal.passphrase import Passphrase
 from whisp.terminal.profile import Profile
 from whisp.terminal.screens.chat import ChatScreen
 from whisp.terminal.screens.contacts import ContactsScreen
@@ -85,13 +86,19 @@ class WhispApp(App[int]):
         opener: Opener,
         glyphs: Glyphs,
         *,
+        passphrase: Passphrase | None = None,
         is_light: bool = False,
         lock_after: float = 900.0,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         driver_class: type[Driver] | None = None,
     ) -> None:
-        """Make the app. `lock_after` is seconds without a key until it locks; 0 is never."""
+        """Make the app.
+
+        Args:
+            passphrase: opens the account at the start; after a lock only a person does.
+            lock_after: seconds without a key until it locks; 0 is never.
+        """
         super().__init__(driver_class=driver_class)
         self.glyphs = glyphs
         self.now = now
@@ -101,6 +108,7 @@ class WhispApp(App[int]):
         self.fault: Exception | None = None
         self.goodbye: asyncio.Task[None] | None = None
         self.has_talked = False
+        self._passphrase = passphrase
         self._is_light = is_light
         self._lock_after = lock_after
         self._last_escape = float("-inf")
@@ -130,8 +138,9 @@ class WhispApp(App[int]):
             self.call_after_refresh(self._refuse, explain(error)[1])
             return
         self.push_screen(UnlockScreen(asks=asks, after_lock=False))
-        if not asks:
-            self.calls.open(None)
+        passphrase, self._passphrase = self._passphrase, None
+        if passphrase is not None or not asks:
+            self.calls.open(passphrase if asks else None)
 
     async def on_unmount(self) -> None:
         """Hang up and go offline."""

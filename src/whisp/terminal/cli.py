@@ -20,8 +20,8 @@ _COMMON = Group("Common options", sort_key=99)
 _RING_SECONDS = Parameter(help="How long to ring.")
 
 _EPILOGUE = (
-    "Exit codes: 0 done, 1 failed, 2 usage, 3 not found or offline, 4 declined, busy or no answer, "
-    "5 key changed, 6 vault, 7 server unreachable, 130 interrupted."
+    "Exit codes: 0 done, 1 failed, 2 usage or no account yet, 3 not found or offline, 4 declined, busy or "
+    "no answer, 5 key changed, 6 vault, 7 server unreachable, 130 interrupted."
 )
 
 
@@ -107,7 +107,7 @@ def build(opener: "Opener | None" = None) -> App:
         help_epilogue=_EPILOGUE,
         version_flags=["--version"],
         version=_version,
-        default_parameter=Parameter(negative_bool=(), show_default=False),
+        default_parameter=Parameter(negative_bool=(), negative_iterable=(), show_default=False),
         result_action="return_value",
     )
     _add_calls(app, opener)
@@ -166,7 +166,7 @@ def _add_calls(app: App, opener: "Opener | None") -> None:
     @app.command(group=calls)
     def send(
         name: str,
-        files: Annotated[tuple[Path, ...], Parameter(negative=())],
+        files: tuple[Path, ...],
         /,
         *,
         timeout: Annotated[float, _RING_SECONDS] = 45.0,
@@ -278,7 +278,12 @@ def _add_host(app: App) -> None:
         *,
         host: Annotated[str | None, Parameter(help="The address to listen on: 127.0.0.1.")] = None,
         port: Annotated[int | None, Parameter(help="The port to listen on: 8790.")] = None,
-        data: Annotated[Path | None, Parameter(help="The folder for database and keys: ./data.")] = None,
+        data: Annotated[
+            Literal["none"] | Path | None,
+            Parameter(
+                show_choices=False, metavar="PATH", help="The folder for database and keys, or none: ./data."
+            ),
+        ] = None,
     ) -> int:
         """Run a server."""
         from whisp.terminal.commands import hosting

@@ -4,11 +4,11 @@
 |---|---|
 | 0 | done |
 | 1 | it failed |
-| 2 | the command line is wrong |
+| 2 | the command line asks for something that cannot be done, or there is no account here yet |
 | 3 | user not found or offline |
 | 4 | declined, busy, or no answer |
-| 5 | a key is not the one that was known, or an identity check failed |
-| 6 | the vault: wrong passphrase, damaged, missing, or already there |
+| 5 | a key is not the one that was known, or the call was stopped because a check failed |
+| 6 | the vault: wrong passphrase, damaged, in use, or already there |
 | 7 | the server cannot be reached |
 | 130 | interrupted |
 """
@@ -52,6 +52,8 @@ def explain(error: BaseException) -> tuple[Exit, str]:
             return Exit.INTERRUPTED, "Interrupted."
         case UsageError():
             return Exit.USAGE, inert_line(str(error))
+        case errors.NotRegisteredError() | errors.VaultMissingError():
+            return Exit.USAGE, words.NO_ACCOUNT
         case errors.NotFoundError():
             return Exit.NOT_FOUND, words.NOT_FOUND
         case errors.CallError():

@@ -45,7 +45,7 @@ def inert(text: str, *, limit: int = MAX_MESSAGE_CHARACTERS) -> str:
     marks on one base, and at most about `limit` characters of the original. Applying it twice changes
     nothing more.
 
-    Source: ATTACKS S-31; Unicode 16 chapter 23.2 (Bidi_Control) and the general categories.
+    Source: S-31 in SECURITY.md; Unicode 16 chapter 23.2 (Bidi_Control) and the general categories.
     """
     left = len(text) - limit
     if left > 0:

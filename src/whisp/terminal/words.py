@@ -25,6 +25,7 @@ __all__ = [
     "NOT_FOUND",
     "NOT_FOUND_EXPLAINED",
     "NOT_WHOLE",
+    "NO_ACCOUNT",
     "NO_ANSWER",
     "RELAYED",
     "RING_SUB",
@@ -59,6 +60,7 @@ NOT_FOUND: Final = "User not found or offline."
 NOT_FOUND_EXPLAINED: Final = (
     "A wrong name, a wrong code and a quiet phone all sound like this. Others hear the same about you."
 )
+NO_ACCOUNT: Final = "There is no account on this device yet. Make one with whisp register NAME."
 NAME_TAKEN: Final = "That name is taken."
 NAME_RULE: Final = "Use 3 to 32 of a to z, 0 to 9 and hyphen."
 RING_SUB: Final = "Nothing is sent until they accept."

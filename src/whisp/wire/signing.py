@@ -20,8 +20,8 @@ def verify(public_key: bytes, label: str, message: bytes, signature: bytes) -> N
     """Check a signature over T(label) ‖ message.
 
     Raises:
-        MalformedError: `public_key` is not 32 bytes that name a curve point.
-        ForgedError: the signature does not hold.
+        MalformedError: `public_key` is not 32 bytes.
+        ForgedError: the signature does not hold, or the key is no point of the curve.
     """
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, tag(label) + message)

@@ -123,6 +123,13 @@ def test_nothing_is_left_of_those_who_left() -> None:
     assert (door._strangers, door._devices, +door._per_device) == ({}, {}, {})
 
 
+def test_nothing_is_kept_of_who_was_turned_away() -> None:
+    door = Doorman(1, 1)
+    admit(door, "192.0.2.1", waiting=False)
+    assert not door.admit(Guest(door), "192.0.2.2")
+    assert list(door._strangers) == ["192.0.2.1"]
+
+
 async def test_who_does_not_get_on_is_told_and_who_does_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doorman, "SWEEP_SECONDS", 0.01)
     door = Doorman(100, 100)

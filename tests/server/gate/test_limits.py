@@ -45,6 +45,24 @@ def test_buckets_are_bounded_and_the_longest_unused_goes(monkeypatch: pytest.Mon
     assert buckets.take("b", 0) == 0  # pushed out
 
 
+def test_a_bucket_goes_when_it_is_full_again_and_not_before() -> None:
+    buckets = Buckets(Rate("r", 4, 0.5))
+    for key in "aab":
+        buckets.take(key, 0)
+    for now, held in ((1.9, 2), (2.0, 1), (3.9, 1), (4.0, 0)):
+        buckets.sweep(now)
+        assert len(buckets) == held, now
+
+
+@given(st.lists(st.floats(0, 5), max_size=30))
+def test_a_sweep_changes_no_answer(pauses: list[float]) -> None:
+    swept, other, now = Buckets(Rate("r", 3, 0.5)), Buckets(Rate("r", 3, 0.5)), 0.0
+    for pause in pauses:
+        now += pause
+        swept.sweep(now)
+        assert swept.take("key", now) == other.take("key", now)
+
+
 class Desk:
     """Limits with a clock that stands."""
 
@@ -105,3 +123,14 @@ def test_the_factor_makes_all_more_generous() -> None:
         generous.charge_device(allowance, b"odile")
     with pytest.raises(TooManyRequestsError):
         generous.charge_device(allowance, b"odile")
+
+
+async def test_s18_an_address_is_forgotten_with_its_last_spent_turn() -> None:
+    desk = Desk()
+    desk.passed("203.0.113.5", "2001:db8::1")
+    desk.limits.charge_device(desk.allowance, b"odile")
+    await desk.limits.sweep()
+    assert len(desk.limits) == 4  # an address, a network and the wider one it is in, a device
+    desk.now = 1.0
+    await desk.limits.sweep()
+    assert len(desk.limits) == 0

@@ -113,6 +113,23 @@ async def test_a_token_revoked_while_storage_is_asked_is_refused(desk: Desk) -> 
         await asking
 
 
+async def test_a_sweep_forgets_the_dead_and_nobody_else(desk: Desk) -> None:
+    used, left = desk.tokens.issue(ODILE, ORIGIN).token, desk.tokens.issue(ODILE, ORIGIN).token
+    await desk.tokens.identify(used)
+    logged_out = await desk.tokens.identify(left)
+    desk.tokens.revoke(logged_out.token_id, logged_out.expires_at)
+    desk.now += 100
+    young = desk.tokens.issue(ODILE, ORIGIN).token
+    await desk.tokens.identify(young)
+    desk.now = logged_out.expires_at - 0.1
+    desk.tokens.sweep()
+    assert len(desk.tokens) == 3
+    desk.now = logged_out.expires_at
+    desk.tokens.sweep()
+    assert len(desk.tokens) == 1
+    assert desk.tokens.cached(young)
+
+
 async def test_the_cache_is_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens_module, "MAX_CACHED", 2)
     every = [desk.tokens.issue(ODILE, ORIGIN).token for _ in range(3)]

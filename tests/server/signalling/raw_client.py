@@ -132,8 +132,10 @@ class RawClient:
     async def settle(self) -> None:
         """Wait until the server has taken everything sent so far. Any message meanwhile is an error."""
         self.write_piece(b"settle", PING)
-        async with asyncio.timeout(5):
-            kind, payload = await self.piece()
+        async with asyncio.timeout(20):
+            while (received := await self.piece())[0] == PING:
+                self.write_piece(received[1], PONG)
+            kind, payload = received
             if kind == CLOSE:
                 raise ClosedError(int.from_bytes(payload[:2], "big"), payload[2:].decode())
             assert (kind, payload) == (PONG, b"settle"), (kind, payload[:40])

@@ -302,7 +302,7 @@ def test_s12_a_flood_is_paused_and_not_closed() -> None:
             await live.until(lambda: live.hub.counts()["paused"] == 1)
             live.advance(1.1)
             await live.until(lambda: live.hub.counts()["paused"] == 0)
-            await asyncio.wait_for(counting, 5)
+            await asyncio.wait_for(counting, 20)
             await odile.settle()
 
     uvloop.run(scenario())

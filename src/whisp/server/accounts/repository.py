@@ -137,6 +137,11 @@ class AccountRepository:
         rows = self._connection.execute(select(revoked_tokens.c.id, revoked_tokens.c.expires_at))
         return [(row[0], row[1]) for row in rows]
 
+    def has_dead_tokens(self, now: float) -> bool:
+        """Say whether `forget_tokens` has anything to do."""
+        dead = select(revoked_tokens.c.id).where(revoked_tokens.c.expires_at <= int(now)).limit(1)
+        return self._connection.execute(dead).first() is not None
+
     def forget_tokens(self, now: float) -> None:
         """Forget the tokens that are dead by `now` anyway."""
         self._connection.execute(delete(revoked_tokens).where(revoked_tokens.c.expires_at <= int(now)))

@@ -254,6 +254,11 @@ class Accounts:
         for token_id, expires_at in await self._database.write(sort_out):
             self._tokens.revoke(token_id, expires_at)
 
+    async def forget_dead_tokens(self, now: float) -> None:
+        """Erase logged-out tokens that would be dead by `now`. Mostly there are none: that only reads."""
+        if await self._database.read(lambda reading: AccountRepository(reading).has_dead_tokens(now)):
+            await self._database.write(lambda writing: AccountRepository(writing).forget_tokens(now))
+
     def _digest(self, username: Username) -> bytes:
         return hmac.digest(self._names_key, tag("claimed-name") + username.encode("ascii"), "sha256")
 

@@ -94,7 +94,7 @@ class Doorman:
     def admit(self, visitor: Visitor, peer: str) -> bool:
         """Take in a new connection, if need be in the place of one that waits; False if there is none."""
         network = "" if self._is_proxy(peer) else networks_of(peer)[0]
-        neighbours = self._strangers.setdefault(network, {})
+        neighbours = self._strangers.get(network, {})
         if network and len(neighbours) >= self._max_per_address and not _make_room(neighbours):
             return False
         if len(self._visitors) >= self._max and not any(map(_make_room, tuple(self._strangers.values()))):

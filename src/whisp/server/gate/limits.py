@@ -1,5 +1,10 @@
-"""Token buckets that hold a bounded number of keys: who asks too often is told when to come back."""
+"""Token buckets that hold a bounded number of keys: who asks too often is told when to come back.
 
+A bucket that is full again says nothing that its absence would not, so `sweep` drops it: an address is kept
+while turns of it are spent, and no longer.
+"""
+
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Final
@@ -40,6 +45,15 @@ class Buckets:
             self._buckets.popitem(last=False)
         return waiting
 
+    def sweep(self, now: float) -> None:
+        """Drop every bucket that is full at `now`."""
+        burst, per_second = self._burst, self._per_second
+        full = [
+            key for key, (left, since) in self._buckets.items() if left + (now - since) * per_second >= burst
+        ]
+        for key in full:
+            del self._buckets[key]
+
     def give_back(self, key: Hashable) -> None:
         """Undo a `take` whose request was refused by another bucket."""
         held = self._buckets.get(key)
@@ -55,6 +69,17 @@ class RateLimits:
         self._clock = clock
         self._buckets: dict[str, Buckets] = {}
         self._networks: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many addresses and devices are known here, counted once for each rate."""
+        return len(self._networks) + sum(map(len, self._buckets.values()))
+
+    async def sweep(self) -> None:
+        """Forget whoever has all turns again. Others get the loop after each rate: 20 ms for a full one."""
+        self._networks.clear()  # it only saves parsing
+        for buckets in tuple(self._buckets.values()):
+            buckets.sweep(self._clock())
+            await asyncio.sleep(0)
 
     def charge_address(self, allowance: Allowance, address: str) -> None:
         """Take a turn of an address, and of the wider network an IPv6 address is in.

@@ -1,11 +1,10 @@
-"""Which of the two drivers serves the WebSockets, as uvicorn is to be told."""
+"""Which of the two drivers serves the WebSockets, as uvicorn is to be told. The other is not imported."""
 
 from typing import Any, Literal, TypeAlias
 
+from whisp.server.errors import StartError
 from whisp.server.limits import PING_SECONDS
-from whisp.server.signalling.asgi_driver import BoundedWebSocket
 from whisp.server.signalling.door import Door
-from whisp.server.signalling.picows_driver import picows_protocol
 from whisp.wire.limits import MAX_FRAME_BYTES
 
 __all__ = ["WebSocketDriver", "websocket_options"]
@@ -18,9 +17,18 @@ def websocket_options(driver: WebSocketDriver, door: Door) -> dict[str, Any]:
     """Return the arguments of `uvicorn.Config` that concern WebSockets.
 
     With "uvicorn" the application must also route scopes of type `websocket` to a `WebSocketEndpoint`.
+
+    Raises:
+        StartError: picows is wanted and cannot be loaded.
     """
     if driver == "picows":
+        try:
+            from whisp.server.signalling.picows_driver import picows_protocol
+        except ImportError:
+            raise StartError("picows cannot be loaded. WHISP_WEBSOCKET=uvicorn does without it.") from None
         return {"ws": picows_protocol(door)}
+    from whisp.server.signalling.asgi_driver import BoundedWebSocket
+
     return {
         "ws": BoundedWebSocket,
         "ws_max_size": MAX_FRAME_BYTES,

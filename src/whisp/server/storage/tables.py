@@ -1,7 +1,8 @@
 """The tables. Every column is listed in docs/guides/retention.md with what it is for and when it goes.
 
-Nothing here says when an account was used, from where, or with whom. When its devices were made stands in
-what they signed.
+Nothing here says from where an account was used, or with whom. Two times stand in what its devices signed:
+when they were made and, because a list is renewed when less than three of its seven days are left, when the
+account was last online, to within four days.
 """
 
 from typing import Final

@@ -36,6 +36,7 @@ def run_app(session: Session, *, light: bool, lock_after: float) -> int:
         session.server,
         session.opener,
         choose_glyphs(encoding=sys.stderr.encoding),
+        passphrase=session.passphrase_on_file(),
         is_light=light or choose_theme() is LIGHT,
         lock_after=lock_after,
         driver_class=CleanDriver,

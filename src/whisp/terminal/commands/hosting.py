@@ -1,13 +1,14 @@
 """`whisp serve` and `whisp demo`: hand over to the rooms that do it."""
 
 from pathlib import Path
+from typing import Literal
 
 from whisp.terminal.exits import Exit
 
 __all__ = ["demo", "serve"]
 
 
-def serve(host: str | None, port: int | None, data: Path | None) -> int:
+def serve(host: str | None, port: int | None, data: Literal["none"] | Path | None) -> int:
     """Run the server until it is stopped. What is not given comes from its environment."""
     from whisp.server.serve import serve
 

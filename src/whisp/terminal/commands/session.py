@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from whisp.terminal import words
 from whisp.terminal.exits import UsageError
 from whisp.terminal.opening import Opener, needs_passphrase
 from whisp.terminal.output import Output
@@ -44,18 +45,23 @@ class Session:
         """
         if in_keyring or (not is_new and not needs_passphrase(self.profile)):
             return None
+        return self.passphrase_on_file() or ask(twice=is_new)
+
+    def passphrase_on_file(self) -> Passphrase | None:
+        """Return the passphrase from the file named, None if none is. Raises UsageError."""
         named = self.passphrase_file or _from_environment()
-        return from_file(named) if named else ask(twice=is_new)
+        return from_file(named) if named else None
 
     @asynccontextmanager
     async def account(self, *, online: bool = True) -> AsyncIterator["Client"]:
         """Open this profile's account, go online if asked, and close it at the end.
 
         Raises:
+            UsageError: there is none yet.
             VaultError, AccountError, TransportError: as the SDK does.
         """
         if not self.profile.exists:
-            raise UsageError("There is no account on this device yet. Make one with whisp register NAME.")
+            raise UsageError(words.NO_ACCOUNT)
         passphrase = self.passphrase()
         async with await self.opener(self.profile, self.server, passphrase, False) as client:
             if online:
