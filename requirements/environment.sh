@@ -60,6 +60,16 @@ pip() {
     "$top/.venv/bin/python" -m pip --disable-pip-version-check -qq install --no-compile "$@" >&2
 }
 
+# Bring web/node_modules to exactly what web/package-lock.json says, with the Node of the locked requirements.
+# No package may run a script of its own while it is installed.
+web_environment() {
+    cmp -s "$top/web/package-lock.json" "$top/web/node_modules/.installed-lock.json" && return
+    printf 'Preparing web/node_modules from web/package-lock.json. This happens once.\n' >&2
+    (cd "$top/web" && PATH=$top/.venv/bin:$PATH npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
+        fail "The packages of web/ could not be installed. Check the network, then start again."
+    cp "$top/web/package-lock.json" "$top/web/node_modules/.installed-lock.json"
+}
+
 find_python() {
     for name in ${WHISP_PYTHON:+"$WHISP_PYTHON"} python3 python3.13 python3.12 python3.11; do
         if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
