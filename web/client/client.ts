@@ -301,7 +301,8 @@ export class Client {
 
   /** Notes in the vault that the safety numbers were compared and match. Throws NotFoundError. */
   async markVerified(username: string, verified = true): Promise<void> {
-    this.#rooms.book.mark(this.#contact(username).username, verified);
+    const { book, clock } = this.#rooms;
+    book.mark(this.#contact(username).username, verified ? Math.floor(clock.now()) : null);
     await this.#rooms.state.save();
   }
 
@@ -320,7 +321,12 @@ export class Client {
     await this.#rooms.state.save();
   }
 
-  // Ends
+  // Choices and ends
+
+  /** Changes what a person may choose while it runs. */
+  configure(options: Partial<Omit<ClientOptions, "kind">>): void {
+    this.#rooms.configure(options);
+  }
 
   /** The network changed, or the page came back: looks at once whether the line still is one. */
   nudge(): void {
@@ -389,7 +395,6 @@ class ClientRooms {
   readonly clock = new Clock();
   readonly primitives: Primitives;
   readonly origin: Origin;
-  readonly options: ClientOptions;
   readonly state: DeviceState;
   readonly api: ServerApi;
   readonly switchboard: Switchboard;
@@ -399,6 +404,7 @@ class ClientRooms {
   readonly rings = new Feed<Ring>(UNREAD_RINGS);
   readonly #platform: Platform;
   readonly #lists: ListKeeper;
+  #options: ClientOptions;
   #touchedAt: number;
   #housekeeping: ReturnType<typeof setInterval> | null = null;
 
@@ -406,7 +412,7 @@ class ClientRooms {
     this.#platform = platform;
     this.primitives = platform.primitives;
     this.origin = origin;
-    this.options = options;
+    this.#options = options;
     this.#touchedAt = this.clock.now();
     this.state = new DeviceState(this.primitives, vault, origin.toString());
     this.api = new ServerApi(origin.toString(), new Http(origin, platform.fetch), this.primitives);
@@ -416,6 +422,18 @@ class ClientRooms {
   }
 
   // For the application's calls
+
+  get options(): ClientOptions {
+    return this.#options;
+  }
+
+  configure(options: Partial<Omit<ClientOptions, "kind">>): void {
+    this.touched();
+    this.#options = { ...this.#options, ...options };
+    if (this.#housekeeping === null) return;
+    this.#stopHousekeeping(); // it may have to look more often now
+    this.keepHouse();
+  }
 
   async enter(): Promise<void> {
     if (this.state.isWiped) throw new LockedError();

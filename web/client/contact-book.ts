@@ -26,10 +26,10 @@ export class ContactBook {
     for (const kept of stored) {
       const username = canonical(kept.username);
       const account = asAccountId(kept.account);
-      const { verified, added } = kept;
+      const { verifiedAt, added } = kept;
       const changedTo = kept.changedTo === null ? null : asAccountId(kept.changedTo);
       const pinned = new PinnedAccount(account, kept.listVersion, kept.listDigest);
-      this.#entries.set(username, { contact: { username, account, verified, added, changedTo }, pinned });
+      this.#entries.set(username, { contact: { username, account, verifiedAt, added, changedTo }, pinned });
     }
   }
 
@@ -91,11 +91,11 @@ export class ContactBook {
   noteChange(name: Username, presented: AccountId): boolean {
     const entry = this.#entries.get(name);
     if (entry === undefined) return false;
-    const { changedTo, verified } = entry.contact;
-    const isNews = verified || changedTo === null || !isSame(changedTo, presented);
+    const { changedTo, verifiedAt } = entry.contact;
+    const isNews = verifiedAt !== null || changedTo === null || !isSame(changedTo, presented);
     this.#entries.set(name, {
       ...entry,
-      contact: { ...entry.contact, verified: false, changedTo: presented },
+      contact: { ...entry.contact, verifiedAt: null, changedTo: presented },
     });
     return isNews;
   }
@@ -109,11 +109,11 @@ export class ContactBook {
     return true;
   }
 
-  /** Sets or removes the verified mark; false without such a contact. */
-  mark(name: Username, verified: boolean): boolean {
+  /** Notes when safety numbers were compared, or with null that they were not; false without such a contact. */
+  mark(name: Username, verifiedAt: number | null): boolean {
     const entry = this.#entries.get(name);
     if (entry === undefined) return false;
-    this.#entries.set(name, { ...entry, contact: { ...entry.contact, verified } });
+    this.#entries.set(name, { ...entry, contact: { ...entry.contact, verifiedAt } });
     return true;
   }
 
@@ -136,5 +136,5 @@ export class ContactBook {
 }
 
 function stranger(username: Username, account: AccountId, now: number): Contact {
-  return { username, account, verified: false, added: Math.floor(now), changedTo: null };
+  return { username, account, verifiedAt: null, added: Math.floor(now), changedTo: null };
 }

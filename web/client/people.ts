@@ -16,8 +16,8 @@ export interface Member {
 export interface Contact {
   readonly username: Username;
   readonly account: AccountId;
-  /** Someone compared safety numbers and said they match. */
-  readonly verified: boolean;
+  /** When someone compared safety numbers and said they match, Unix seconds; null if nobody did. */
+  readonly verifiedAt: number | null;
   /** Unix seconds. */
   readonly added: number;
   /** A different key the server has shown for this name; null while there is no quarrel. */

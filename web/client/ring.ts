@@ -83,7 +83,7 @@ export class Ring {
 
   /** Whether the caller is a contact whose safety number was compared. */
   get isVerified(): boolean {
-    return this.contact?.verified ?? false;
+    return this.contact !== null && this.contact.verifiedAt !== null;
   }
 
   /** Whether it waits for an answer. */

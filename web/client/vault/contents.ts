@@ -3,7 +3,7 @@
  *
  * format u8 = 1 ‖ u8 has ‖ [account] ‖ u32 count ‖ contacts
  * account = lp16 origin ‖ lp16 username ‖ seed 32 ‖ lp16 device keys ‖ lp16 certificate ‖ lp16 list ‖ u8 confirmed
- * contact = lp16 username ‖ AK 32 ‖ u8 verified ‖ u64 added ‖ u32 list version ‖ list digest 32 ‖ u8 has ‖ [AK 32]
+ * contact = lp16 username ‖ AK 32 ‖ u64 verified at, or 0 ‖ u64 added ‖ u32 list version ‖ list digest 32 ‖ u8 has ‖ [AK 32]
  */
 
 import { ascii, concat, fromAscii, lp16, Reader, u32, u64, u8 } from "../../core/encoding.ts";
@@ -63,7 +63,7 @@ export class StoredAccount extends SecretState {
 export interface StoredContact {
   readonly username: string;
   readonly account: Uint8Array;
-  readonly verified: boolean;
+  readonly verifiedAt: number | null;
   readonly added: number;
   readonly listVersion: number;
   readonly listDigest: Uint8Array;
@@ -137,7 +137,7 @@ function encodeContact(contact: StoredContact): Uint8Array {
   return concat(
     lp16(ascii(contact.username)),
     contact.account,
-    u8(contact.verified ? 1 : 0),
+    u64(contact.verifiedAt ?? 0),
     u64(contact.added),
     u32(contact.listVersion),
     contact.listDigest,
@@ -150,7 +150,7 @@ function readContact(reader: Reader): StoredContact {
   return {
     username: fromAscii(reader.lp16()),
     account: reader.take(32),
-    verified: readFlag(reader),
+    verifiedAt: reader.u53() || null,
     added: reader.u53(),
     listVersion: reader.u32(),
     listDigest: reader.take(32),

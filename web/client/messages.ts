@@ -1,0 +1,180 @@
+/**
+ * What a page and its worker say to each other: commands, their answers, and events, all plain view data.
+ *
+ * Keys, tokens and certificates stay in the worker. Every object that lives there has a number or a name here.
+ */
+
+import type { ConnectionState, Line, Quote, SentMessage, ServerWarning } from "./events.ts";
+import type { EndReason, FileFault, RingEnd } from "./errors.ts";
+import type { FileToSend } from "./file-source.ts";
+import type { SaveTo } from "./file-target.ts";
+import type { SafetyNumber } from "./people.ts";
+import type { VaultState } from "./vault/indexed-db.ts";
+
+/** The own account, as far as the page shows it; `username` is null before there is one. */
+export interface AccountView {
+  readonly username: string | null;
+  readonly state: ConnectionState;
+}
+
+export interface ContactView {
+  readonly username: string;
+  /** Unix seconds; null if safety numbers were not compared. */
+  readonly verifiedAt: number | null;
+  /** Unix seconds. */
+  readonly added: number;
+  /** The server has shown another key for this name. */
+  readonly hasNewKey: boolean;
+}
+
+export interface RingView {
+  readonly id: number;
+  readonly caller: string;
+  /** The pinned contact of this name, null at first contact. */
+  readonly contact: ContactView | null;
+  /** The caller's device is a web page. */
+  readonly isWeb: boolean;
+  readonly startedAt: number;
+  readonly expiresAt: number;
+}
+
+export interface CallView {
+  readonly id: number;
+  readonly peer: string;
+  readonly sessionCode: string;
+  readonly startedAt: number;
+  readonly line: Line;
+}
+
+export interface FileView {
+  readonly id: string;
+  readonly name: string;
+  readonly safeName: string;
+  readonly size: number;
+  readonly mediaType: string;
+}
+
+/** What the page may ask for. Each resolves to what the method gives, or fails with a WorkerError. */
+export interface Commands {
+  /** What vault there is, before any of the three that open one. */
+  vaultState(): VaultState;
+  createVault(passphrase: string | null): AccountView;
+  openVault(passphrase: string | null): AccountView;
+  /** A vault in memory, for an account that is gone when the page is. */
+  temporaryVault(): AccountView;
+  changePassphrase(passphrase: string | null): void;
+  /** Deletes the vault from this browser; an open client panics first. */
+  eraseVault(): void;
+
+  isAvailable(username: string): boolean;
+  register(username: string): AccountView;
+  login(): void;
+  logout(): void;
+  deleteAccount(): void;
+  configure(options: { readonly receipts?: boolean; readonly autoBusy?: boolean }): void;
+  lockAfter(seconds: number | null): void;
+  lock(): void;
+  nudge(): void;
+
+  discover(username: string): boolean;
+  call(username: string): CallView;
+  stopCalling(): void;
+  acceptRing(ring: number): CallView;
+  declineRing(ring: number, busy: boolean): void;
+
+  contacts(): readonly ContactView[];
+  safetyNumber(username: string): SafetyNumber;
+  ringSafetyNumber(ring: number): SafetyNumber;
+  verifySafetyQr(username: string, scanned: Uint8Array): void;
+  markVerified(username: string, verified: boolean): void;
+  acceptNewKey(username: string): void;
+  forget(username: string): void;
+
+  sendText(call: number, text: string, replyTo: Quote | null): SentMessage;
+  setTyping(call: number, active: boolean): void;
+  markRead(call: number, messageId: number): void;
+  sendFile(call: number, source: FileToSend): FileView;
+  acceptFile(call: number, file: string, saveTo: SaveTo): void;
+  declineFile(call: number, file: string): void;
+  cancelFile(call: number, file: string): void;
+  hangUp(call: number): void;
+}
+
+export type CommandName = keyof Commands;
+
+/** What happens in a call, as `ConversationEvent` says it, without keys. */
+export type CallEvent =
+  | {
+      readonly type: "text-received";
+      readonly id: number;
+      readonly text: string;
+      readonly at: number;
+      readonly replyTo: Quote | null;
+    }
+  | { readonly type: "delivered" | "read" | "undelivered"; readonly id: number; readonly first: number }
+  | { readonly type: "typing"; readonly active: boolean }
+  | { readonly type: "file-offered"; readonly file: FileView }
+  | { readonly type: "file-progress"; readonly fileId: string; readonly done: number; readonly size: number }
+  | { readonly type: "file-completed"; readonly fileId: string; readonly blob: Blob | null }
+  | { readonly type: "file-cancelled"; readonly fileId: string; readonly reason: FileFault }
+  | { readonly type: "gap"; readonly count: number }
+  | { readonly type: "line-changed"; readonly line: Line; readonly heldUntil: number | null }
+  | { readonly type: "ended"; readonly reason: EndReason; readonly lost: number };
+
+/** What the page is told unasked. */
+export type PageEvent =
+  | { readonly type: "call"; readonly call: number; readonly event: CallEvent }
+  | { readonly type: "ring"; readonly ring: RingView }
+  | { readonly type: "ring-ended"; readonly ring: number; readonly end: RingEnd }
+  | { readonly type: "contacts"; readonly contacts: readonly ContactView[] }
+  | {
+      readonly type: "connection-changed";
+      readonly state: ConnectionState;
+      readonly reason: string | null;
+      readonly retryAt: number | null;
+    }
+  | { readonly type: "key-changed"; readonly username: string }
+  | {
+      readonly type: "server-warned";
+      readonly warning: ServerWarning;
+      readonly about: string;
+      readonly sentence: string;
+    }
+  | { readonly type: "client-locked" };
+
+/** What is known of an error: its class by name, a sentence, and what that class carries. */
+export interface ErrorView {
+  readonly name: string;
+  readonly message: string;
+  readonly reason: string | null;
+  readonly retryAfter: number | null;
+}
+
+/** The first message of a page: where the server is. */
+export interface Start {
+  readonly kind: "start";
+  readonly server: string;
+}
+
+/** One command; its `id` is in the answer. */
+export interface Command {
+  readonly kind: "command";
+  readonly id: number;
+  readonly name: CommandName;
+  readonly args: readonly unknown[];
+}
+
+/** The page has taken one event; only so many may be under way. */
+export interface Taken {
+  readonly kind: "taken";
+}
+
+export type ToWorker = Start | Command | Taken;
+
+export type ToPage =
+  | { readonly kind: "answer"; readonly id: number; readonly value: unknown }
+  | { readonly kind: "failure"; readonly id: number; readonly error: ErrorView }
+  | { readonly kind: "event"; readonly event: PageEvent };
+
+/** Events that the page has not taken yet; then the worker stops reading conversations. */
+export const MAX_EVENTS_UNDER_WAY = 64;
