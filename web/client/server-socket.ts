@@ -49,6 +49,7 @@ export class ServerSocket {
   #onFrame: ((frame: Uint8Array) => void) | null = null;
   #room: Promise<void> | null = null;
   #heardAt = performance.now() / 1000;
+  #isConnected = false;
 
   private constructor(socket: SocketPart) {
     this.#socket = socket;
@@ -80,6 +81,7 @@ export class ServerSocket {
       socket.#welcome.fail(new ServerUnreachableError());
     }, WELCOME_SECONDS * 1000);
     part.onopen = (): void => {
+      socket.#isConnected = true;
       socket.send(encodeFrame({ type: FrameType.HELLO, version: CURRENT, token }));
     };
     try {
@@ -204,7 +206,7 @@ export class ServerSocket {
     if (this.#closed.isDone) return;
     const closed = new SocketClosedError(code);
     this.#early = [];
-    this.#welcome.fail(closed);
+    this.#welcome.fail(this.#isConnected ? closed : new ServerUnreachableError());
     this.#closed.succeed(closed);
   }
 }

@@ -21,7 +21,8 @@ async def main() -> None:
     while True:
         settings = Settings(port=port, data=data, rate_factor=1000.0)
         async with running(settings) as server:
-            print(server.origin, flush=True)
+            sys.stdout.write(f"{server.origin}\n")
+            sys.stdout.flush()
             port = int(server.origin.rsplit(":", 1)[1])
             command = await read_line(reader)
         if command != b"restart":
