@@ -1,0 +1,295 @@
+/**
+ * What the screens know: plain values to draw, and the things a person can ask for.
+ *
+ * Nothing here holds a key. Texts and names are as they came from outside; the components make them inert.
+ * Every time is Unix seconds. A view is never changed, only replaced.
+ */
+
+export type Theme = "system" | "light" | "dark";
+export type Language = "en" | "de" | "es" | "fr" | "ar";
+
+/** What a device remembers about how it wants to be used. */
+export interface SettingsView {
+  readonly theme: Theme;
+  /** `null` follows the browser. */
+  readonly language: Language | null;
+  readonly sounds: boolean;
+  /** Cover everything while the window has no focus. */
+  readonly blur: boolean;
+  /** Direct lines may be asked for, by either side; each one is still asked about. */
+  readonly direct: boolean;
+  /** Single letters answer rings and reply. */
+  readonly letters: boolean;
+}
+
+/** What this run has learned about someone. Nobody is looked up unasked. */
+export type Presence = "online" | "recently" | "out" | "unknown";
+
+export interface ContactView {
+  readonly name: string;
+  readonly presence: Presence;
+  /** When safety numbers were compared; `null` if they were not. */
+  readonly comparedAt: number | null;
+  /** They came with another key than the one held. */
+  readonly newKey: boolean;
+}
+
+/** Whom a ring or a call is with. */
+export interface PeerView {
+  readonly name: string;
+  /** When safety numbers were compared; `null` if they were not. */
+  readonly comparedAt: number | null;
+  /** Since when they are a contact; `null` for someone new. */
+  readonly metAt: number | null;
+  /** Their device is a web page, which cannot stop a screenshot. */
+  readonly web: boolean;
+}
+
+export type RingEnd =
+  | "declined"
+  | "busy"
+  | "noAnswer"
+  | "elsewhere"
+  | "cancelled"
+  | "timedOut"
+  | "failed"
+  | "identity";
+
+/** The answer to the last look-up or ring, beside the contacts. */
+export type AnswerView =
+  | { readonly kind: "none" }
+  | { readonly kind: "looking"; readonly name: string }
+  | { readonly kind: "notFound"; readonly name: string; readonly retryAt: number | null }
+  | { readonly kind: "slowed"; readonly name: string; readonly retryAt: number }
+  | { readonly kind: "ringEnd"; readonly name: string; readonly end: RingEnd };
+
+export type ConnectionView =
+  | { readonly state: "online" }
+  | { readonly state: "connecting" }
+  | { readonly state: "down"; readonly why: "silent" | "lies" | "clock" | "version" | "replaced" };
+
+export type NameAnswer = "none" | "checking" | "free" | "taken" | "bad";
+
+export type LockReason = "start" | "locked" | "panic";
+
+/** How frames travel. `held`: the line is down, and the call is kept until `heldUntil`. */
+export type LineView =
+  | { readonly state: "relayed" }
+  | { readonly state: "direct" }
+  | {
+      readonly state: "held";
+      readonly heldUntil: number;
+      /** How long the whole hold is, seconds; for the ring that empties. */
+      readonly holdSeconds: number;
+      readonly nextTryAt: number | null;
+      readonly attempt: number;
+    };
+
+/** How far an own message has come. */
+export type Progress = "waiting" | "sent" | "delivered" | "read" | "failed";
+
+/** A message said earlier, shown above its answer. */
+export interface QuoteView {
+  readonly own: boolean;
+  readonly text: string;
+}
+
+export interface TextEntry {
+  readonly kind: "text";
+  /** Unique in this call and stable. */
+  readonly key: string;
+  readonly own: boolean;
+  /** The sender's number; `null` until an own text has one. */
+  readonly id: number | null;
+  readonly text: string;
+  readonly at: number;
+  /** Of their texts always `delivered`. */
+  readonly progress: Progress;
+  readonly quote: QuoteView | null;
+}
+
+export type FileState = "offered" | "moving" | "paused" | "done" | "saved" | "stopped";
+
+export type FileFault =
+  | "declined"
+  | "theyDeclined"
+  | "cancelled"
+  | "theyCancelled"
+  | "damaged"
+  | "unreadable"
+  | "unwritable"
+  | "ended";
+
+export interface FileEntry {
+  readonly kind: "file";
+  readonly key: string;
+  readonly own: boolean;
+  readonly fileId: string;
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly moved: number;
+  /** Seconds, when it can be told. */
+  readonly left: number | null;
+  readonly at: number;
+  readonly state: FileState;
+  readonly fault: FileFault | null;
+  /** It does not fit into memory: it must be saved while it arrives. */
+  readonly tooLarge: boolean;
+  /** The whole file, while it is in memory. Shown inline only if its bytes are a raster image. */
+  readonly content: Blob | null;
+}
+
+/** A sentence of the product's own in the log. */
+export interface NoteEntry {
+  readonly kind: "note";
+  readonly key: string;
+  readonly note: "sameKey" | "firstContact" | "wentDirect" | "wentRelayed" | "screenshot" | "lost";
+  readonly at: number;
+  /** Of `lost`: how many messages. */
+  readonly count: number;
+}
+
+export type Entry = TextEntry | FileEntry | NoteEntry;
+
+export interface CallView {
+  readonly peer: PeerView;
+  readonly startedAt: number;
+  readonly line: LineView;
+  /** A question about a direct line: `theirs` waits for our answer, `ours` for theirs. */
+  readonly directAsk: "none" | "theirs" | "ours";
+  /** Oldest first, at most `MAX_ENTRIES`. */
+  readonly log: readonly Entry[];
+  /** How many entries fell out of memory at the old end. */
+  readonly forgotten: number;
+  readonly typing: boolean;
+  /** Digits that both sides of this call can compare; empty until known. */
+  readonly sessionCode: string;
+}
+
+export type TheirWipe = "told" | "says" | "locked" | "silent";
+
+/** Why a call was ended by this device for a broken promise. */
+export type StopReason =
+  | { readonly kind: "key"; readonly compared: boolean; readonly since: number }
+  | { readonly kind: "revoked" | "tampered" | "forked" | "protocol" | "stalled" };
+
+/** Where a person is. Exactly one. */
+export type Stage =
+  | { readonly at: "starting" }
+  | {
+      readonly at: "onboarding";
+      readonly answer: NameAnswer;
+      readonly busy: boolean;
+      readonly failed: boolean;
+    }
+  | {
+      readonly at: "locked";
+      readonly reason: LockReason;
+      readonly problem: "none" | "wrong" | "damaged" | "inUse";
+      readonly busy: boolean;
+    }
+  | { readonly at: "home"; readonly contacts: readonly ContactView[]; readonly answer: AnswerView }
+  | { readonly at: "ringOut"; readonly peer: PeerView; readonly startedAt: number }
+  | { readonly at: "ringIn"; readonly peer: PeerView; readonly endsAt: number }
+  | { readonly at: "call"; readonly call: CallView }
+  | { readonly at: "stopped"; readonly name: string; readonly why: StopReason }
+  | {
+      readonly at: "gone";
+      readonly name: string;
+      readonly seconds: number;
+      readonly messages: number;
+      readonly saved: number;
+      readonly theirs: TheirWipe;
+      /** Within how many seconds a silent device wipes by itself. */
+      readonly wipesWithin: number;
+    }
+  | { readonly at: "erased"; readonly name: string };
+
+/** A safety number on the screen. `digits` are twelve groups of five, `qr` what the code says; empty while computed. */
+export interface SafetyView {
+  readonly name: string;
+  readonly digits: readonly string[];
+  readonly qr: Uint8Array;
+  readonly comparedAt: number | null;
+  readonly newKey: boolean;
+}
+
+export interface AppView {
+  readonly stage: Stage;
+  /** The own name; empty before there is an account. */
+  readonly me: string;
+  /** The server as a person names it, without a scheme. */
+  readonly server: string;
+  readonly connection: ConnectionView;
+  readonly settings: SettingsView;
+  /** Open over the stage while someone compares. */
+  readonly safety: SafetyView | null;
+  /** An erasure under way, or one the server did not confirm. */
+  readonly erasing: "no" | "busy" | "failed";
+}
+
+/** What a person can ask for. Nothing is returned: what comes of it is seen in the next view. */
+export interface Actions {
+  checkName(name: string): void;
+  register(name: string, passphrase: string): void;
+  unlock(passphrase: string): void;
+  /** Wipes at once; asks nothing. */
+  panic(): void;
+  lock(): void;
+  /** Looks for an exact name without ringing. */
+  find(name: string): void;
+  ring(name: string): void;
+  stopRinging(): void;
+  accept(): void;
+  decline(): void;
+  sendText(text: string, replyTo: string | null): void;
+  retryText(key: string): void;
+  typing(active: boolean): void;
+  /** Everything of theirs up to this number was on the screen. */
+  markRead(id: number): void;
+  sendFile(file: File): void;
+  /** `stream`: save it while it arrives, because it does not fit into memory. */
+  acceptFile(fileId: string, stream: boolean): void;
+  declineFile(fileId: string): void;
+  cancelFile(fileId: string): void;
+  saveFile(fileId: string): void;
+  hangUp(): void;
+  /** Try a dropped line, or the server, again at once. */
+  tryNow(): void;
+  requestDirect(): void;
+  answerDirect(yes: boolean): void;
+  openSafety(name: string): void;
+  closeSafety(): void;
+  compareSafety(name: string, matches: boolean): void;
+  /** The changed key was compared and matches: keep it. */
+  acceptNewKey(name: string): void;
+  removeContact(name: string): void;
+  /** Leave a moment (gone, stopped, erased) or an answer beside the contacts. */
+  dismiss(): void;
+  change(settings: Partial<SettingsView>): void;
+  setTheme(theme: Theme): void;
+  setLanguage(language: Language | null): void;
+  eraseAccount(): void;
+}
+
+/** Where views come from: the client's adapter, or the gallery. */
+export interface Source {
+  readonly actions: Actions;
+  /** The view now. */
+  view(): AppView;
+  /** Calls back after every change, until the returned function is called. */
+  subscribe(changed: () => void): () => void;
+}
+
+/** Entries kept of one call. A flood from a peer must not fill the memory. */
+export const MAX_ENTRIES = 10_000;
+
+/** One text, bytes of UTF-8 (spec/content.md). */
+export const MAX_TEXT_BYTES = 32 * 1024;
+
+/** Fewer characters are guessed within a day even through Argon2id. */
+export const MIN_PASSPHRASE = 8;
+
+/** How long typing is believed without news, seconds. */
+export const TYPING_SECONDS = 6;
