@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from whisp.wire.errors import MalformedError
 from whisp.wire.ids import Username
-from whisp.wire.username import RESERVED, canonical, is_reserved
+from whisp.wire.username import RESERVED, canonical, folded, is_reserved
 
 LOOK_ALIKES = {
     "dotted capital I": "İstanbul",
@@ -110,3 +110,17 @@ def test_s21_other_names_can(name: str) -> None:
 def test_s21_reserved_words_are_canonical_and_in_order() -> None:
     for word in RESERVED:
         assert canonical(word) == word
+
+
+@pytest.mark.parametrize(
+    "name", ["\u212aai", "no body", "", "n\u00f6body", "N\u00d6BODY", "-sefa-", "\u0130da"]
+)
+def test_s21_folding_makes_no_illegal_name_legal(name: str) -> None:
+    assert folded(name) != "kai"
+    with pytest.raises(MalformedError):
+        canonical(folded(name))
+
+
+@given(st.from_regex(r"\A[a-zA-Z0-9][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]\Z"))
+def test_s21_folding_a_legal_name_is_its_canonical_form(name: str) -> None:
+    assert folded(name) == canonical(name)

@@ -6,10 +6,9 @@ from typing import Final
 from whisp.wire.errors import MalformedError
 from whisp.wire.ids import Username
 
-__all__ = ["RESERVED", "canonical", "is_reserved"]
+__all__ = ["RESERVED", "canonical", "folded", "is_reserved"]
 
 _LEGAL = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,30})[a-z0-9]", re.ASCII)
-_UPPER_TO_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 RESERVED: Final = frozenset(
     {
@@ -45,6 +44,11 @@ RESERVED: Final = frozenset(
 """Names no one may claim, because others would take them for the host's own."""
 
 
+def folded(name: str) -> str:
+    """Return `name` with its ASCII letters lowered, legal or not: a look-up takes as long for either."""
+    return name.lower() if name.isascii() else name  # U+212A, the Kelvin sign, would lower to a "k"
+
+
 def canonical(name: str) -> Username:
     """Return the canonical form of `name`: ASCII letters lowered, nothing else changed.
 
@@ -54,7 +58,7 @@ def canonical(name: str) -> Username:
     Raises:
         MalformedError: the name has another character or length.
     """
-    lowered = name.translate(_UPPER_TO_LOWER)
+    lowered = folded(name)
     if _LEGAL.fullmatch(lowered) is None:
         raise MalformedError("Use 3 to 32 of a to z, 0 to 9 and hyphen.")
     return Username(lowered)

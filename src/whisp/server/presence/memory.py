@@ -13,12 +13,9 @@ from whisp.wire.errors import MalformedError, RemoteProtocolError
 from whisp.wire.ids import DeviceId, Username
 from whisp.wire.limits import MAX_ONE_TIME_PRE_KEYS
 from whisp.wire.prekey import PRE_KEY_BYTES, PreKeyKind, PreKeyRecord
-from whisp.wire.username import canonical
+from whisp.wire.username import folded
 
 __all__ = ["MemoryPresence"]
-
-_NOBODY: Final = Username("")
-"""Where illegal names look: no device is ever there."""
 
 _KIND_OFFSET: Final = 1
 _DEVICE_OFFSET: Final = 2
@@ -81,11 +78,9 @@ class MemoryPresence:
         return tuple(self._bundle(entry, now) for entry in self._live(name, now))
 
     def _live(self, name: str, now: float) -> list["_Entry"]:
-        try:
-            username = canonical(name)
-        except MalformedError:
-            username = _NOBODY
-        return [entry for entry in self._by_name.get(username, ()) if now < entry.expires]
+        # No check that the name is legal: an illegal one is nobody's too, and must take no longer to be so.
+        entries = self._by_name.get(Username(folded(name)), ())
+        return [entry for entry in entries if now < entry.expires]
 
     def _bundle(self, entry: "_Entry", now: float) -> bytes:
         one_time = entry.take_one_time(now)
