@@ -9,6 +9,7 @@ Whisp against it as well.
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from enum import IntEnum
 from hashlib import sha256, shake_256
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from whisp.core.content import (
+    MAX_CANDIDATES_AT_ONCE,
     MAX_FILE_BYTES,
     MAX_HOLES,
     MAX_LINE_ADDRESSES,
@@ -27,6 +29,7 @@ from whisp.core.content import (
     Author,
     Bye,
     ByeReason,
+    CandidateKind,
     Content,
     DirectConsent,
     FileAck,
@@ -36,6 +39,7 @@ from whisp.core.content import (
     FileOffer,
     FileRequest,
     Heartbeat,
+    IceCandidate,
     LineAnswer,
     LineOffer,
     ListReport,
@@ -44,6 +48,12 @@ from whisp.core.content import (
     Receipt,
     ReceiptKind,
     Resume,
+    RtcAnswer,
+    RtcCandidates,
+    RtcClose,
+    RtcCloseReason,
+    RtcOffer,
+    RtcPolicy,
     Run,
     Text,
     Typing,
@@ -99,6 +109,9 @@ KEY = drawn("file key", 32)
 TOKEN = drawn("token", 16)
 IPV4 = Address(bytes((192, 0, 2, 7)), 4433)
 IPV6 = Address(bytes.fromhex("20010db8000000000000000000000001"), 65_535)
+UFRAG, PWD = "aB3+", "0123456789/+abcdefghIJ"
+RELAYED = IceCandidate(CandidateKind.RELAYED, 0x01FFFFFF, IPV4.ip, 49_160)
+MDNS_NAME = b"0a1b2c3d-4e5f-6789-abcd-ef0123456789.local"
 
 
 def offer(size: int, name: str = "holiday.png", media_type: str = "image/png") -> FileOffer:
@@ -141,6 +154,23 @@ def valid_contents() -> list[Content]:
         LineOffer(TOKEN, (IPV4,) * MAX_LINE_ADDRESSES),
         LineAnswer(TOKEN, ()),
         LineAnswer(TOKEN, (IPV6,)),
+        RtcOffer(TOKEN, RtcPolicy.RELAY_ONLY, UFRAG, PWD),
+        RtcOffer(TOKEN, RtcPolicy.ALL, "u" * 32, "p" * 128),
+        RtcAnswer(TOKEN, RtcPolicy.RELAY_ONLY, UFRAG, PWD),
+        RtcAnswer(TOKEN, RtcPolicy.ALL, "////", "+" * 22),
+        RtcCandidates(TOKEN, UFRAG, ()),
+        RtcCandidates(TOKEN, UFRAG, (RELAYED,)),
+        RtcCandidates(
+            TOKEN,
+            "u" * 32,
+            (
+                IceCandidate(CandidateKind.HOST, 0, MDNS_NAME, 1),
+                IceCandidate(CandidateKind.SERVER_REFLEXIVE, MAX_NUMBER, IPV6.ip, 65_535),
+                RELAYED,
+            ),
+        ),
+        RtcCandidates(TOKEN, UFRAG, (RELAYED,) * MAX_CANDIDATES_AT_ONCE),
+        *(RtcClose(TOKEN, reason) for reason in RtcCloseReason),
     ]
 
 
@@ -161,9 +191,61 @@ def plain(value: Any) -> Any:
             return [int(value.author), value.number]
         case Address():
             return [value.ip.hex(), value.port]
+        case IceCandidate():
+            return [int(value.kind), value.priority, value.address.hex(), value.port]
         case tuple():
             return [plain(item) for item in value]
     raise TypeError(type(value))
+
+
+def invalid_rtc_contents(content: Callable[[int, int, bytes], bytes]) -> list[tuple[str, bytes]]:
+    """Return what is no RTC content."""
+
+    def lp8(text: bytes) -> bytes:
+        return bytes((len(text),)) + text
+
+    def offer_of(ufrag: bytes, pwd: bytes, policy: int = 1) -> bytes:
+        return TOKEN + bytes((policy,)) + lp8(ufrag) + lp8(pwd)
+
+    def candidates(*encoded: bytes, count: int | None = None, ufrag: bytes = UFRAG.encode()) -> bytes:
+        return TOKEN + lp8(ufrag) + bytes((len(encoded) if count is None else count,)) + b"".join(encoded)
+
+    def candidate(address: bytes, kind: int = 3, port: int = 9) -> bytes:
+        return bytes((kind, 0, 0, 0, 1)) + lp8(address) + port.to_bytes(2, "big")
+
+    ufrag, pwd, one = UFRAG.encode(), PWD.encode(), RELAYED.encode()
+    return [
+        ("an offer without a number", content(0x43, 0, offer_of(ufrag, pwd))),
+        ("an offer of policy 0", content(0x43, 1, offer_of(ufrag, pwd, 0))),
+        ("an answer of policy 3", content(0x44, 1, offer_of(ufrag, pwd, 3))),
+        ("a ufrag of 3 characters", content(0x43, 1, offer_of(b"abc", pwd))),
+        ("a ufrag of 33 characters", content(0x43, 1, offer_of(b"u" * 33, pwd))),
+        ("a password of 21 characters", content(0x43, 1, offer_of(ufrag, b"p" * 21))),
+        ("a password of 129 characters", content(0x44, 1, offer_of(ufrag, b"p" * 129))),
+        ("a ufrag with a line end", content(0x43, 1, offer_of(b"abc\n", pwd))),
+        ("a ufrag that ends a line and begins an attribute", content(0x43, 1, offer_of(b"abcd\r\na=x", pwd))),
+        ("a password with a hyphen", content(0x44, 1, offer_of(ufrag, b"p" * 21 + b"-"))),
+        ("a password that is not ASCII", content(0x44, 1, offer_of(ufrag, b"p" * 21 + b"\xe9"))),
+        ("half a password", content(0x43, 1, offer_of(ufrag, pwd)[:-1])),
+        ("an offer with trailing bytes", content(0x43, 1, offer_of(ufrag, pwd) + b"\x00")),
+        ("candidates without a number", content(0x45, 0, candidates(one))),
+        ("candidates of a ufrag of 3 characters", content(0x45, 1, candidates(one, ufrag=b"abc"))),
+        ("seventeen candidates", content(0x45, 1, candidates(*[one] * 17))),
+        ("fewer candidates than counted", content(0x45, 1, candidates(one, count=2))),
+        ("more candidates than counted", content(0x45, 1, candidates(one, one, count=1))),
+        ("a candidate of kind 0", content(0x45, 1, candidates(candidate(IPV4.ip, kind=0)))),
+        ("a candidate of kind 4", content(0x45, 1, candidates(candidate(IPV4.ip, kind=4)))),
+        ("a candidate with port 0", content(0x45, 1, candidates(candidate(IPV4.ip, port=0)))),
+        ("a candidate without an address", content(0x45, 1, candidates(candidate(b"")))),
+        ("a candidate address of 5 bytes", content(0x45, 1, candidates(candidate(bytes(5))))),
+        ("an mDNS name in upper case", content(0x45, 1, candidates(candidate(MDNS_NAME.upper())))),
+        ("an mDNS name of 41 characters", content(0x45, 1, candidates(candidate(MDNS_NAME[1:])))),
+        ("an mDNS name that is longer", content(0x45, 1, candidates(candidate(MDNS_NAME + b".")))),
+        ("a host name of 42 characters", content(0x45, 1, candidates(candidate(b"h" * 36 + b".local")))),
+        ("a UUID in another domain", content(0x45, 1, candidates(candidate(MDNS_NAME[:-5] + b"whisp")))),
+        ("a close without a number", content(0x46, 0, TOKEN + b"\x01")),
+        ("a close without a reason", content(0x46, 1, TOKEN)),
+    ]
 
 
 def invalid_contents() -> list[tuple[str, bytes]]:
@@ -218,6 +300,7 @@ def invalid_contents() -> list[tuple[str, bytes]]:
         ("nine addresses", content(0x41, 1, TOKEN + b"\x09" + 9 * address)),
         ("an address of 5 bytes", content(0x41, 1, TOKEN + b"\x01\x05" + bytes(5) + b"\x01\x00")),
         ("port 0", content(0x42, 1, TOKEN + b"\x01" + address[:-2] + b"\x00\x00")),
+        *invalid_rtc_contents(content),
     ]
 
 
@@ -234,9 +317,11 @@ def content_vectors() -> Json:
             "All byte strings are hex; layouts are in spec/content.md.",
             "valid: bytes = type u8 || number u32 || body of the fields.",
             "References are [author, number], runs [first, last], addresses [ip, port].",
+            "Candidates are [kind, priority, address, port]; ufrag and pwd are their ASCII characters.",
             "invalid: decoding refuses these as malformed.",
             "unknown: types of a newer version: skipped, not refused; number keeps its place.",
             "unknown_bye: a reason younger than this version reads as reason 0.",
+            "unknown_rtc_close: the same, as reason 1.",
         ],
         "valid": valid,
         "invalid": [{"why": why, "bytes": encoded.hex()} for why, encoded in invalid_contents()],
@@ -245,6 +330,7 @@ def content_vectors() -> Json:
             {"bytes": "ff00000000", "type": 0xFF, "number": 0},
         ],
         "unknown_bye": {"bytes": "2200000000ee00000009", "reason": 0, "last_number": 9},
+        "unknown_rtc_close": {"bytes": f"4600000001{TOKEN.hex()}ee", "token": TOKEN.hex(), "reason": 1},
     }
 
 

@@ -1,6 +1,7 @@
 """Contents survive the trip as they are, and nothing else decodes."""
 
 import os
+import string
 import struct
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.core.sessions import A_LIST
 
 from whisp.core.content import (
     LINE_TOKEN_BYTES,
+    MAX_CANDIDATES_AT_ONCE,
     MAX_FILE_BYTES,
     MAX_HOLES,
     MAX_LINE_ADDRESSES,
@@ -23,6 +25,7 @@ from whisp.core.content import (
     Author,
     Bye,
     ByeReason,
+    CandidateKind,
     Content,
     ContentType,
     DirectConsent,
@@ -33,6 +36,7 @@ from whisp.core.content import (
     FileOffer,
     FileRequest,
     Heartbeat,
+    IceCandidate,
     LineAnswer,
     LineOffer,
     ListReport,
@@ -41,6 +45,12 @@ from whisp.core.content import (
     Receipt,
     ReceiptKind,
     Resume,
+    RtcAnswer,
+    RtcCandidates,
+    RtcClose,
+    RtcCloseReason,
+    RtcOffer,
+    RtcPolicy,
     Run,
     Text,
     Typing,
@@ -65,6 +75,17 @@ addresses = st.lists(
     max_size=MAX_LINE_ADDRESSES,
 ).map(tuple)
 tokens = st.binary(min_size=LINE_TOKEN_BYTES, max_size=LINE_TOKEN_BYTES)
+ICE = string.ascii_letters + string.digits + "+/"
+ufrags = st.text(ICE, min_size=4, max_size=32)
+pwds = st.text(ICE, min_size=22, max_size=128)
+mdns_names = st.uuids().map(lambda uuid: f"{uuid}.local".encode())
+candidates = st.builds(
+    IceCandidate,
+    st.sampled_from(CandidateKind),
+    u32s,
+    st.one_of(st.binary(min_size=4, max_size=4), st.binary(min_size=16, max_size=16), mdns_names),
+    st.integers(1, 0xFFFF),
+)
 
 
 @st.composite
@@ -107,6 +128,12 @@ contents: st.SearchStrategy[Content] = st.one_of(
     st.builds(DirectConsent, st.booleans()),
     st.builds(LineOffer, tokens, addresses),
     st.builds(LineAnswer, tokens, addresses),
+    st.builds(RtcOffer, tokens, st.sampled_from(RtcPolicy), ufrags, pwds),
+    st.builds(RtcAnswer, tokens, st.sampled_from(RtcPolicy), ufrags, pwds),
+    st.builds(
+        RtcCandidates, tokens, ufrags, st.lists(candidates, max_size=MAX_CANDIDATES_AT_ONCE).map(tuple)
+    ),
+    st.builds(RtcClose, tokens, st.sampled_from(RtcCloseReason)),
 )
 
 
@@ -139,7 +166,7 @@ def _decodes_or_is_malformed(encoded: bytes) -> None:
         number, content = decode_content(encoded)
     except MalformedError:
         return
-    if not isinstance(content, Unknown | Bye):  # those two forget bytes on purpose
+    if not isinstance(content, Unknown | Bye | RtcClose):  # those forget bytes on purpose
         assert encode_content(content, number) == encoded
 
 
@@ -161,6 +188,13 @@ FILE = FileId(b"f" * 16)
 KEY = FileKey(b"k" * 32)
 TOKEN = b"t" * 16
 HERE = Address(b"\x7f\x00\x00\x01", 4000)
+UFRAG, PWD = "abcd", "p" * 22
+NAME = b"01234567-89ab-cdef-0123-456789abcdef.local"
+
+
+def candidate(address: bytes = HERE.ip, port: int = 9, priority: int = 5) -> IceCandidate:
+    return IceCandidate(CandidateKind.RELAYED, priority, address, port)
+
 
 OVER_THE_LIMIT: list[Any] = [
     Text(""),
@@ -209,6 +243,28 @@ OVER_THE_LIMIT: list[Any] = [
     LineOffer(TOKEN, (Address(b"\x7f\x00\x00", 4000),)),
     LineAnswer(TOKEN, (Address(b"\x7f\x00\x00\x01", 0),)),
     LineAnswer(TOKEN, (Address(b"\x7f\x00\x00\x01", 0x10000),)),
+    RtcOffer(b"t" * 15, RtcPolicy.ALL, UFRAG, PWD),
+    RtcOffer(TOKEN, RtcPolicy.ALL, "abc", PWD),
+    RtcOffer(TOKEN, RtcPolicy.ALL, "u" * 33, PWD),
+    RtcOffer(TOKEN, RtcPolicy.ALL, "abc\n", PWD),
+    RtcOffer(TOKEN, RtcPolicy.ALL, "abcd\r\na=candidate", PWD),
+    RtcOffer(TOKEN, RtcPolicy.ALL, "abcé", PWD),
+    RtcAnswer(TOKEN, RtcPolicy.ALL, UFRAG, "p" * 21),
+    RtcAnswer(TOKEN, RtcPolicy.ALL, UFRAG, "p" * 129),
+    RtcAnswer(TOKEN, RtcPolicy.ALL, UFRAG, "p" * 22 + " "),
+    RtcCandidates(b"", UFRAG, ()),
+    RtcCandidates(TOKEN, "abc", ()),
+    RtcCandidates(TOKEN, UFRAG, (candidate(),) * (MAX_CANDIDATES_AT_ONCE + 1)),
+    RtcCandidates(TOKEN, UFRAG, (candidate(port=0),)),
+    RtcCandidates(TOKEN, UFRAG, (candidate(port=0x10000),)),
+    RtcCandidates(TOKEN, UFRAG, (candidate(priority=-1),)),
+    RtcCandidates(TOKEN, UFRAG, (candidate(priority=2**32),)),
+    RtcCandidates(TOKEN, UFRAG, (candidate(b""),)),
+    RtcCandidates(TOKEN, UFRAG, (candidate(bytes(5)),)),
+    RtcCandidates(TOKEN, UFRAG, (candidate(NAME.upper()),)),
+    RtcCandidates(TOKEN, UFRAG, (candidate(NAME + b"\n"),)),
+    RtcCandidates(TOKEN, UFRAG, (candidate(b"peer.example" + NAME[12:]),)),
+    RtcClose(TOKEN[1:], RtcCloseReason.BROKE),
 ]
 
 
@@ -242,6 +298,8 @@ AT_THE_LIMIT: list[Any] = [
     FileOffer(FILE, KEY, MAX_FILE_BYTES, "é" * 127 + "a", "x" * MAX_MEDIA_TYPE_BYTES),
     Resume(True, MAX_HOLES, tuple(range(1, MAX_HOLES + 1))),
     LineOffer(TOKEN, (HERE,) * MAX_LINE_ADDRESSES),
+    RtcOffer(TOKEN, RtcPolicy.ALL, "u" * 32, "p" * 128),
+    RtcCandidates(TOKEN, UFRAG, (candidate(NAME, 0xFFFF, 2**32 - 1),) * MAX_CANDIDATES_AT_ONCE),
 ]
 
 
@@ -276,6 +334,13 @@ def test_a_goodbye_for_an_unknown_reason_is_still_a_goodbye() -> None:
     assert decode_content(b"\x22\x00\x00\x00\x00\xee\x00\x00\x00\x09") == (0, Bye(ByeReason.OTHER, 9))
 
 
+def test_a_line_closed_for_an_unknown_reason_is_still_closed() -> None:
+    assert decode_content(b"\x46\x00\x00\x00\x01" + TOKEN + b"\xee") == (
+        1,
+        RtcClose(TOKEN, RtcCloseReason.BROKE),
+    )
+
+
 def test_a_file_key_has_32_bytes() -> None:
     with pytest.raises(LocalProtocolError, match="32 bytes"):
         FileKey(b"k" * 31)
@@ -289,6 +354,10 @@ def test_repr_shows_no_content() -> None:
         LineOffer(secret.encode().ljust(16), (Address(b"cana", 0x7279),)),
         LineAnswer(secret.encode().ljust(16), ()),
         ListUpdate(secret.encode()),
+        RtcOffer(secret.encode().ljust(16), RtcPolicy.ALL, secret, secret),
+        RtcAnswer(secret.encode().ljust(16), RtcPolicy.ALL, secret, secret),
+        RtcCandidates(secret.encode().ljust(16), secret, (candidate(b"cana", 0x7279),)),
+        RtcClose(secret.encode().ljust(16), RtcCloseReason.BROKE),
     ]
     for content in shown:
         assert "cana" not in repr(content)

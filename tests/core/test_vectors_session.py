@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from whisp.core.content import Bye, Unknown, decode_content, encode_content
+from whisp.core.content import Bye, RtcClose, Unknown, decode_content, encode_content
 from whisp.core.file_key import FileId, FileKey
 from whisp.core.file_stream import FileReceiver, FileSender
 from whisp.core.padding import pad, padme, unpad
@@ -87,6 +87,23 @@ def plain_content(kind: str, number: int, values: dict[str, Any]) -> bytes:
             addresses = [(bytes.fromhex(ip), port) for ip, port in values["addresses"]]
             packed = b"".join(bytes((len(ip),)) + ip + struct.pack(">H", port) for ip, port in addresses)
             body = raw["token"] + bytes((len(addresses),)) + packed
+        case "RTC_OFFER" | "RTC_ANSWER":
+            code = {"RTC_OFFER": 0x43, "RTC_ANSWER": 0x44}[kind]
+            names = b"".join(
+                bytes((len(name),)) + name for name in (values["ufrag"].encode(), values["pwd"].encode())
+            )
+            body = raw["token"] + bytes((values["policy"],)) + names
+        case "RTC_CANDIDATES":
+            code, ufrag = 0x45, values["ufrag"].encode()
+            packed = b"".join(
+                struct.pack(">BIB", sort, priority, len(address) // 2)
+                + bytes.fromhex(address)
+                + struct.pack(">H", port)
+                for sort, priority, address, port in values["candidates"]
+            )
+            body = raw["token"] + bytes((len(ufrag),)) + ufrag + bytes((len(values["candidates"]),)) + packed
+        case "RTC_CLOSE":
+            code, body = 0x46, raw["token"] + bytes((values["reason"],))
         case _:
             raise AssertionError(kind)
     encoded: bytes = struct.pack(">BI", code, number) + body
@@ -180,6 +197,10 @@ def test_contents_skip_what_is_newer() -> None:
     _, content = decode_content(bytes.fromhex(bye["bytes"]))
     assert isinstance(content, Bye)
     assert (content.reason, content.last_number) == (bye["reason"], bye["last_number"])
+    close = CONTENT["unknown_rtc_close"]
+    _, content = decode_content(bytes.fromhex(close["bytes"]))
+    assert isinstance(content, RtcClose)
+    assert (content.reason, content.token.hex()) == (close["reason"], close["token"])
 
 
 def _parts(file: dict[str, Any]) -> tuple[bytes, FileId, FileKey]:

@@ -3,6 +3,7 @@
 import shutil
 from os import urandom
 from typing import Any, get_args
+from uuid import UUID
 
 import msgspec
 from tests.core.people import NOW, Person, ring
@@ -126,9 +127,21 @@ def _contents(device_list: bytes) -> dict[str, bytes]:
         contents.DirectConsent(allowed=True),
         contents.LineOffer(urandom(16), (contents.Address(bytes((127, 0, 0, 1)), 4711),)),
         contents.LineAnswer(urandom(16), (contents.Address(bytes(15) + b"\x01", 4711),)),
+        contents.RtcOffer(urandom(16), contents.RtcPolicy.RELAY_ONLY, "ufrag", "p" * 22),
+        contents.RtcAnswer(urandom(16), contents.RtcPolicy.ALL, "ufrag", "p" * 24),
+        contents.RtcCandidates(urandom(16), "ufrag", _candidates()),
+        contents.RtcClose(urandom(16), contents.RtcCloseReason.CANNOT),
     ]
     assert {type(value) for value in values} == set(get_args(contents.Content))
     return {value.TYPE.name.lower(): encode_content(value, int(value.COUNTED)) for value in values}
+
+
+def _candidates() -> tuple[contents.IceCandidate, ...]:
+    name = f"{UUID(bytes=urandom(16))}.local".encode()
+    return (
+        contents.IceCandidate(contents.CandidateKind.RELAYED, 16_777_215, bytes((192, 0, 2, 1)), 4711),
+        contents.IceCandidate(contents.CandidateKind.HOST, 2_130_706_431, name, 4711),
+    )
 
 
 def _vault() -> bytes:

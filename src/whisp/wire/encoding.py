@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from whisp.wire.errors import LocalProtocolError, MalformedError
 
-__all__ = ["Reader", "lp16", "lp32", "parse_enum", "tag", "u8", "u16", "u32", "u64"]
+__all__ = ["Reader", "lp8", "lp16", "lp32", "parse_enum", "tag", "u8", "u16", "u32", "u64"]
 
 _Kind = TypeVar("_Kind", bound=IntEnum)
 _U16 = struct.Struct(">H")
@@ -43,6 +43,13 @@ def u32(value: int) -> bytes:
 def u64(value: int) -> bytes:
     """Encode 0..2^64-1 in eight bytes."""
     return _U64.pack(value)
+
+
+def lp8(data: bytes) -> bytes:
+    """Prefix `data` (at most 255 bytes) with its u8 length. Raises LocalProtocolError beyond that."""
+    if len(data) > 0xFF:
+        raise LocalProtocolError(f"{len(data)} bytes do not fit an 8-bit length")
+    return u8(len(data)) + data
 
 
 def lp16(data: bytes) -> bytes:
@@ -110,6 +117,10 @@ class Reader:
     def enum(self, kind: type[_Kind]) -> _Kind:
         """Take one byte as a member of `kind`; any other value is malformed."""
         return parse_enum(kind, self.u8())
+
+    def lp8(self, limit: int = 0xFF) -> bytes:
+        """Take a byte string prefixed by its u8 length; refuse one longer than `limit` before taking it."""
+        return self._limited(self.u8(), limit)
 
     def lp16(self, limit: int = 0xFFFF) -> bytes:
         """Take a byte string prefixed by its u16 length; refuse one longer than `limit` before taking it."""

@@ -16,6 +16,7 @@ from whisp.core.content.line import (
     Resume,
 )
 from whisp.core.content.messages import Receipt, Text, Typing
+from whisp.core.content.rtc import RtcAnswer, RtcCandidates, RtcClose, RtcOffer
 from whisp.wire.encoding import Reader, u8, u32
 from whisp.wire.errors import LocalProtocolError, MalformedError
 
@@ -56,6 +57,10 @@ Content: TypeAlias = (
     | DirectConsent
     | LineOffer
     | LineAnswer
+    | RtcOffer
+    | RtcAnswer
+    | RtcCandidates
+    | RtcClose
 )
 
 _CODECS: Final[dict[int, Any]] = {
@@ -77,6 +82,10 @@ _CODECS: Final[dict[int, Any]] = {
         DirectConsent,
         LineOffer,
         LineAnswer,
+        RtcOffer,
+        RtcAnswer,
+        RtcCandidates,
+        RtcClose,
     )
 }
 

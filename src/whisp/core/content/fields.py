@@ -37,6 +37,10 @@ class ContentType(IntEnum):
     DIRECT_CONSENT = 0x40
     LINE_OFFER = 0x41
     LINE_ANSWER = 0x42
+    RTC_OFFER = 0x43
+    RTC_ANSWER = 0x44
+    RTC_CANDIDATES = 0x45
+    RTC_CLOSE = 0x46
 
 
 def read_flag(reader: Reader) -> bool:
