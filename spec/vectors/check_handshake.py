@@ -117,6 +117,12 @@ def signed(key: bytes, label: str, message: bytes, signature: bytes) -> None:
         raise RefusedError("forged") from None
 
 
+def holdable(*numbers: int) -> None:
+    """Refuse what is beyond 2^53 - 1, before any signature is looked at."""
+    if max(numbers) >= 2**53:
+        raise RefusedError("malformed")
+
+
 def in_time(start: int, end: int, longest: int, now: int) -> None:
     if not 0 < end - start <= longest:
         raise RefusedError("refused-period")
@@ -148,8 +154,10 @@ def check_certificate(data: bytes, now: int) -> list[bytes]:
     fields = split(data, 1, 32, 16, 32, 32, 8, 8, 1, 64)
     if fields[0] != b"\x01" or not 1 <= fields[7][0] <= 4:
         raise RefusedError("malformed")
+    start, end = int.from_bytes(fields[5], "big"), int.from_bytes(fields[6], "big")
+    holdable(start, end)
     signed(fields[1], "device-cert", data[:130], fields[8])
-    in_time(int.from_bytes(fields[5], "big"), int.from_bytes(fields[6], "big"), YEAR, now)
+    in_time(start, end, YEAR, now)
     return fields
 
 
@@ -175,6 +183,7 @@ class Listed:
             raise RefusedError("malformed")
         if (self.version == 1) != (self.previous == bytes(32)):
             raise RefusedError("malformed")
+        holdable(self.start, self.end)
         self.digest = hashlib.sha256(data).digest()
 
     def verify(self, now: int) -> None:
@@ -186,8 +195,10 @@ def check_record(data: bytes, key: bytes, now: int) -> None:
     fields = split(data, 1, 1, 16, 8, 8, 8, 2, 2, 32, 1184, 64)
     if fields[0] != b"\x01" or fields[1] not in (b"\x01", b"\x02"):
         raise RefusedError("malformed")
+    start, end = int.from_bytes(fields[4], "big"), int.from_bytes(fields[5], "big")
+    holdable(start, end)
     signed(key, "prekey-signed" if fields[1] == b"\x01" else "prekey-once", data[:1262], fields[10])
-    in_time(int.from_bytes(fields[4], "big"), int.from_bytes(fields[5], "big"), HOUR, now)
+    in_time(start, end, HOUR, now)
 
 
 def accept(memory: tuple[bytes, int, bytes] | None, listed: Listed, now: int) -> tuple[bytes, int, bytes]:

@@ -140,6 +140,10 @@ def identity() -> Json:
     value("certificate", certificate(expires=NOW), "refused-period")
     value("certificate", replace(cert, kind=DeviceKind.BOT), "forged")
     value("certificate", replace(cert, account=MALLORY.account.public), "forged")
+    latest = 2**53 - 1
+    value("certificate", certificate(created=latest - DAY, expires=latest), "not-yet-valid")
+    value("certificate", certificate(created=latest + 1 - DAY, expires=latest + 1), "malformed")
+    value("certificate", certificate(created=2**64 - 1 - DAY, expires=2**64 - 1), "malformed")
     value("device-list", listed, "valid")
     value("device-list", listed, "expired", listed.expires + 301)
     value("device-list", listed, "not-yet-valid", NOW - 301)
@@ -148,6 +152,7 @@ def identity() -> Json:
     value("device-list", SEFA.revoking(MALLORY), "valid")
     value("device-list", device_list(version=0), "malformed")
     value("device-list", device_list(version=2), "malformed")
+    value("device-list", device_list(issued=latest + 1 - DAY, expires=latest + 1), "malformed")
     value("device-list", device_list(active=listed.active * 2), "malformed")
     for kind in PreKeyKind:
         pair = SEFA.pre_key(kind, f"identity {kind.name}")
@@ -159,6 +164,9 @@ def identity() -> Json:
         long = replace(pair.record, expires=NOW + HOUR + 1)
         signature = SEFA.keys.sign(PRE_KEY_LABELS[kind], long.to_be_signed())
         value("pre-key", replace(long, signature=signature), "refused-period")
+        late = replace(pair.record, created=latest + 1 - HOUR, expires=latest + 1)
+        signature = SEFA.keys.sign(PRE_KEY_LABELS[kind], late.to_be_signed())
+        value("pre-key", replace(late, signature=signature), "malformed")
 
     second = SEFA.renewed()
     third = second.renewed()

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from whisp.wire.certificate import Certificate, DeviceKind
 from whisp.wire.device_list import FIRST_PREVIOUS, ActiveDevice, DeviceList, RevokedDevice
+from whisp.wire.encoding import MAX_INTEGER
 from whisp.wire.frames import (
     ClientFrame,
     HangUp,
@@ -35,7 +36,7 @@ def octets(length: int) -> st.SearchStrategy[bytes]:
 bytes_u8 = st.integers(0, 2**8 - 1)
 u16s = st.integers(0, 2**16 - 1)
 u32s = st.integers(0, 2**32 - 1)
-u64s = st.integers(0, 2**64 - 1)
+u64s = st.integers(0, MAX_INTEGER)
 device_ids = octets(16).map(DeviceId)
 call_ids = octets(16).map(CallId)
 route_ids = octets(16).map(RouteId)

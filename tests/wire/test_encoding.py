@@ -5,14 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whisp.wire.certificate import DeviceKind
-from whisp.wire.encoding import Reader, lp16, lp32, parse_enum, tag, u8, u16, u32, u64
+from whisp.wire.encoding import MAX_INTEGER, Reader, lp8, lp16, lp32, parse_enum, tag, u8, u16, u32, u64
 from whisp.wire.errors import LocalProtocolError, MalformedError
 
 LABELS = ["hs0", "hs1", "hs", "hs id", "hs identity", "device-cert", "device-list", ""]
 
 
 @given(
-    st.integers(0, 2**8 - 1), st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
+    st.integers(0, 2**8 - 1),
+    st.integers(0, 2**16 - 1),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, MAX_INTEGER),
 )
 def test_integers_are_big_endian_and_read_back(a: int, b: int, c: int, d: int) -> None:
     encoded = u8(a) + u16(b) + u32(c) + u64(d)
@@ -21,6 +24,26 @@ def test_integers_are_big_endian_and_read_back(a: int, b: int, c: int, d: int) -
     assert (reader.u8(), reader.u16(), reader.u32(), reader.u64()) == (a, b, c, d)
     assert reader.offset == 15
     reader.finish()
+
+
+@given(st.integers(MAX_INTEGER + 1, 2**64 - 1))
+def test_s11_an_integer_that_not_every_language_can_hold_is_malformed(value: int) -> None:
+    with pytest.raises(MalformedError, match="2\\^53"):
+        Reader(u64(value)).u64()
+
+
+@given(st.binary(max_size=255))
+def test_short_strings_read_back(text: bytes) -> None:
+    reader = Reader(lp8(text) + b"rest")
+    assert (reader.lp8(), reader.rest()) == (text, b"rest")
+    assert lp8(text)[0] == len(text)
+
+
+def test_a_short_string_has_a_limit_on_both_sides() -> None:
+    with pytest.raises(LocalProtocolError):
+        lp8(bytes(256))
+    with pytest.raises(MalformedError, match="limit"):
+        Reader(lp8(bytes(5))).lp8(limit=4)
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300))

@@ -5,11 +5,14 @@ Everything signed, hashed or authenticated uses these and no JSON (spec/overview
 
 import struct
 from enum import IntEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from whisp.wire.errors import LocalProtocolError, MalformedError
 
-__all__ = ["Reader", "lp8", "lp16", "lp32", "parse_enum", "tag", "u8", "u16", "u32", "u64"]
+__all__ = ["MAX_INTEGER", "Reader", "lp8", "lp16", "lp32", "parse_enum", "tag", "u8", "u16", "u32", "u64"]
+
+MAX_INTEGER: Final = 2**53 - 1
+"""The largest integer in any layout (spec/overview.md, Notation)."""
 
 _Kind = TypeVar("_Kind", bound=IntEnum)
 _U16 = struct.Struct(">H")
@@ -41,7 +44,7 @@ def u32(value: int) -> bytes:
 
 
 def u64(value: int) -> bytes:
-    """Encode 0..2^64-1 in eight bytes."""
+    """Encode 0..2^64-1 in eight bytes; nobody reads one beyond MAX_INTEGER."""
     return _U64.pack(value)
 
 
@@ -111,8 +114,11 @@ class Reader:
         return int.from_bytes(self.take(4), "big")
 
     def u64(self) -> int:
-        """Take an eight-byte integer."""
-        return int.from_bytes(self.take(8), "big")
+        """Take an eight-byte integer. One beyond 2^53 - 1 is malformed: not every language can hold it."""
+        value = int.from_bytes(self.take(8), "big")
+        if value > MAX_INTEGER:
+            raise MalformedError("an integer beyond 2^53 - 1")
+        return value
 
     def enum(self, kind: type[_Kind]) -> _Kind:
         """Take one byte as a member of `kind`; any other value is malformed."""
