@@ -12,7 +12,12 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 export function appPlugins(): PluginOption[] {
   return [
     vue({ template: { compilerOptions: { hoistStatic: false } } }),
-    messages({ include: [here("./app/locales/*.json")], runtimeOnly: true, compositionOnly: true, fullInstall: false }),
+    messages({
+      include: [here("./app/locales/*.json")],
+      runtimeOnly: true,
+      compositionOnly: true,
+      fullInstall: false,
+    }),
   ];
 }
 

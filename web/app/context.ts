@@ -1,6 +1,15 @@
 /** What every component may reach: the view now, the actions, and the time. */
 
-import { type InjectionKey, inject, onScopeDispose, provide, ref, type Ref, shallowRef, type ShallowRef } from "vue";
+import {
+  type InjectionKey,
+  inject,
+  onScopeDispose,
+  provide,
+  ref,
+  type Ref,
+  shallowRef,
+  type ShallowRef,
+} from "vue";
 import type { Actions, AppView, Source } from "./models.ts";
 
 /** Time as the screens see it, Unix seconds. A gallery stands still. */

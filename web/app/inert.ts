@@ -57,7 +57,7 @@ export function inert(text: string, limit: number = MAX_MESSAGE_CHARACTERS): Sho
 
 /** Returns `text` as one inert line: breaks are shown too, and a long one keeps its two ends. */
 export function inertLine(text: string, limit: number = MAX_LINE_CHARACTERS): string {
-  const characters = text.length > limit ? [...text] : null;
+  const characters = text.length > limit ? Array.from(text) : null;
   let line = text;
   if (characters !== null && characters.length > limit) {
     const half = Math.floor((limit - 1) / 2);

@@ -20,11 +20,14 @@ export function closeAll(): void {
   }
 }
 
-const FOCUSABLE =
-  'a[href], button, input, textarea, select, [tabindex]:not([tabindex="-1"])';
+const FOCUSABLE = 'a[href], button, input, textarea, select, [tabindex]:not([tabindex="-1"])';
 
 /** Makes the component a layer: it takes focus, keeps Tab inside, and gives focus back. */
-export function useLayer(root: Readonly<Ref<HTMLElement | null>>, close: () => void, first?: () => void): void {
+export function useLayer(
+  root: Readonly<Ref<HTMLElement | null>>,
+  close: () => void,
+  first?: () => void,
+): void {
   let before: Element | null = null;
 
   function keep(event: KeyboardEvent): void {

@@ -46,14 +46,7 @@ export interface PeerView {
 }
 
 export type RingEnd =
-  | "declined"
-  | "busy"
-  | "noAnswer"
-  | "elsewhere"
-  | "cancelled"
-  | "timedOut"
-  | "failed"
-  | "identity";
+  "declined" | "busy" | "noAnswer" | "elsewhere" | "cancelled" | "timedOut" | "failed" | "identity";
 
 /** The answer to the last look-up or ring, beside the contacts. */
 export type AnswerView =

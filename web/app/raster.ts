@@ -28,5 +28,5 @@ function starts(head: Uint8Array, bytes: readonly number[]): boolean {
 }
 
 function ascii(head: Uint8Array, at: number, text: string): boolean {
-  return [...text].every((letter, index) => head[at + index] === letter.charCodeAt(0));
+  return Array.from(text).every((letter, index) => head[at + index] === letter.charCodeAt(0));
 }

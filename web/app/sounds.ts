@@ -5,13 +5,12 @@ const TONES = [587.33, 739.99] as const; // D5 and F sharp 5
 
 /** Rings until the returned function is called. Silent where the browser allows no sound. */
 export function ring(): () => void {
-  let context: AudioContext | null = null;
+  let playing: AudioContext;
   try {
-    context = new AudioContext();
+    playing = new AudioContext();
   } catch {
     return () => undefined;
   }
-  const playing = context;
   const once = (): void => {
     if (playing.state === "closed") return;
     for (const [index, pitch] of TONES.entries()) tone(playing, pitch, playing.currentTime + index * 0.22);

@@ -36,7 +36,7 @@ export function start(source: Source, element: Element, staging?: Staging): VueA
         () => languageFor(view.value.settings.language, navigator.languages),
         async (language) => {
           await speak(words, language);
-          const spoken = words.global.locale.value as string;
+          const spoken = words.global.locale.value;
           root.lang = spoken;
           root.dir = RIGHT_TO_LEFT.includes(spoken) ? "rtl" : "ltr";
         },

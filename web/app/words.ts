@@ -83,7 +83,7 @@ export async function speak(words: Words, language: Language): Promise<void> {
       return;
     }
   }
-  speaker.locale.value = language as never;
+  speaker.locale.value = language;
 }
 
 /** Returns the language to speak: the chosen one, or the first of the browser's that there is. */
@@ -102,15 +102,15 @@ const POP = "\u2069";
 /** The voice as components use it. */
 export interface Voice {
   /** A sentence as text, for labels and titles. Names stand in isolation when the language runs the other way. */
-  say(key: Key, values?: Values): string;
+  readonly say: (key: Key, values?: Values) => string;
   /** A sentence that counts. */
-  count(key: Key, n: number, values?: Values): string;
-  language(): Language;
-  clock(seconds: number): string;
-  time(at: number): string;
-  day(at: number, now: number, short?: boolean): string;
-  during(seconds: number): string;
-  size(bytes: number): string;
+  readonly count: (key: Key, n: number, values?: Values) => string;
+  readonly language: () => Language;
+  readonly clock: (seconds: number) => string;
+  readonly time: (at: number) => string;
+  readonly day: (at: number, now: number, short?: boolean) => string;
+  readonly during: (seconds: number) => string;
+  readonly size: (bytes: number) => string;
 }
 
 /** Returns the voice of the app a component lives in. */
@@ -120,7 +120,7 @@ export function useVoice(): Voice {
   const clean = (values: Values): Record<string, string | number> => {
     const isolate = language() === "ar";
     return Object.fromEntries(
-      Object.entries(values).map(([key, value]) => {
+      Object.entries(values).map(([key, value]): [string, string | number] => {
         if (typeof value === "number") return [key, value];
         const shown = key === "name" || key === "file" ? inertLine(value) : value;
         return [key, isolate ? `${FIRST_STRONG}${shown}${POP}` : shown];

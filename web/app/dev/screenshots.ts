@@ -47,7 +47,8 @@ async function check(page: Page, axe: string): Promise<string[]> {
     `axe.run(document, { runOnly: ${JSON.stringify(RULES)}, resultTypes: ["violations"] })`,
   );
   const found = results.violations.map(
-    ({ id, impact, nodes }) => `axe ${impact ?? "minor"} ${id}: ${nodes.map((one) => one.html.slice(0, 120)).join(" | ")}`,
+    ({ id, impact, nodes }) =>
+      `axe ${impact ?? "minor"} ${id}: ${nodes.map((one) => one.html.slice(0, 120)).join(" | ")}`,
   );
   const sideways = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
   return sideways > 0 ? [...found, `scrolls sideways by ${sideways} px`] : found;
@@ -67,7 +68,8 @@ async function main(folder: string, screens: readonly string[]): Promise<number>
   const page = await browser.newPage();
   let findings: string[] = [];
   page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") findings.push(`console: ${message.text()}`);
+    if (message.type() === "error" || message.type() === "warning")
+      findings.push(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => findings.push(`error: ${error.message}`));
   let bad = 0;

@@ -45,7 +45,7 @@ export async function buildGallery(folder: string): Promise<void> {
       target: "es2023",
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
-      rollupOptions: { input: join(root, "dev/gallery/index.html") },
+      rolldownOptions: { input: join(root, "dev/gallery/index.html") },
     },
   });
 }

@@ -37,7 +37,16 @@ function show(element: Element, first: AppView): void {
       const { stage } = view;
       if (stage.at !== "call") return;
       const key = `said-${stage.call.log.length}`;
-      const entry = { kind: "text", key, own: true, id: null, text, at: NOW, progress: "waiting", quote: null } as const;
+      const entry = {
+        kind: "text",
+        key,
+        own: true,
+        id: null,
+        text,
+        at: NOW,
+        progress: "waiting",
+        quote: null,
+      } as const;
       change({ ...view, stage: { at: "call", call: { ...stage.call, log: [...stage.call.log, entry] } } });
     },
   };

@@ -103,7 +103,12 @@ const FOREIGN: readonly Entry[] = [
 function many(): readonly Entry[] {
   const words = "The tide comes in twice a day and nobody asks it why it went away in the first place";
   return Array.from({ length: 10_000 }, (_, index) =>
-    said(`m${index}`, index % 3 === 0, words.slice(0, 8 + ((index * 37) % 76)).repeat(1 + (index % 4)), index % 60),
+    said(
+      `m${index}`,
+      index % 3 === 0,
+      words.slice(0, 8 + ((index * 37) % 76)).repeat(1 + (index % 4)),
+      index % 60,
+    ),
   );
 }
 
@@ -147,14 +152,28 @@ function view(stage: Stage, more: Partial<AppView> = {}): AppView {
   };
 }
 
-const DIGITS = ["48213", "90566", "17740", "02958", "63127", "85409", "31196", "70483", "25571", "94038", "11862", "50347"];
+const DIGITS = [
+  "48213",
+  "90566",
+  "17740",
+  "02958",
+  "63127",
+  "85409",
+  "31196",
+  "70483",
+  "25571",
+  "94038",
+  "11862",
+  "50347",
+];
 const QR = Uint8Array.from({ length: 82 }, (_, index) => (index * 89 + 7) % 256);
 
 /** Every screen by name. */
 export const SCREENS: Readonly<Record<string, () => AppView>> = {
   starting: () => openingView("whisp.example.org"),
   onboarding: () => view({ at: "onboarding", answer: "none", busy: false, failed: false }, { me: "" }),
-  "onboarding-taken": () => view({ at: "onboarding", answer: "taken", busy: false, failed: true }, { me: "" }),
+  "onboarding-taken": () =>
+    view({ at: "onboarding", answer: "taken", busy: false, failed: true }, { me: "" }),
   unlock: () => view({ at: "locked", reason: "start", problem: "wrong", busy: false }),
   locked: () => view({ at: "locked", reason: "panic", problem: "none", busy: false }),
   home: () => view(HOME),
@@ -162,26 +181,45 @@ export const SCREENS: Readonly<Record<string, () => AppView>> = {
   "home-down": () => view(HOME, { connection: { state: "down", why: "silent" } }),
   notfound: () =>
     view({ at: "home", contacts: CONTACTS, answer: { kind: "notFound", name: "odlie", retryAt: NOW + 8 } }),
-  declined: () => view({ at: "home", contacts: CONTACTS, answer: { kind: "ringEnd", name: "odile", end: "declined" } }),
+  declined: () =>
+    view({ at: "home", contacts: CONTACTS, answer: { kind: "ringEnd", name: "odile", end: "declined" } }),
   "ring-out": () => view({ at: "ringOut", peer: ODILE, startedAt: NOW - 12 }),
   "ring-in": () => view({ at: "ringIn", peer: ODILE, endsAt: NOW + 24 }),
   "ring-in-new": () => view({ at: "ringIn", peer: NEW, endsAt: NOW + 24 }),
   "chat-start": () => view(call({ log: START, typing: false, startedAt: NOW - 38 })),
   chat: () => view(call({})),
   "chat-foreign": () => view(call({ log: FOREIGN, peer: SEFA, typing: false })),
-  "chat-direct": () => view(call({ line: { state: "direct" } }), { settings: { ...DEFAULT_SETTINGS, direct: true } }),
+  "chat-direct": () =>
+    view(call({ line: { state: "direct" } }), { settings: { ...DEFAULT_SETTINGS, direct: true } }),
   "chat-asked": () => view(call({ directAsk: "theirs" })),
   "chat-many": () => view(call({ log: many(), forgotten: 12 })),
   offline: () => view(call({ line: HELD, typing: false })),
   "offline-short": () => view(call({ line: { ...HELD, heldUntil: NOW + 58 }, typing: false })),
   safety: () =>
     view(HOME, { safety: { name: "odile", digits: DIGITS, qr: QR, comparedAt: null, newKey: false } }),
-  keychanged: () => view({ at: "stopped", name: "sefa", why: { kind: "key", compared: true, since: at(8, 18, 9, 0) } }),
+  keychanged: () =>
+    view({ at: "stopped", name: "sefa", why: { kind: "key", compared: true, since: at(8, 18, 9, 0) } }),
   stopped: () => view({ at: "stopped", name: "odile", why: { kind: "tampered" } }),
   gone: () =>
-    view({ at: "gone", name: "odile", seconds: 760, messages: 14, saved: 0, theirs: "says", wipesWithin: 60 }),
+    view({
+      at: "gone",
+      name: "odile",
+      seconds: 760,
+      messages: 14,
+      saved: 0,
+      theirs: "says",
+      wipesWithin: 60,
+    }),
   "gone-silent": () =>
-    view({ at: "gone", name: "odile", seconds: 3661, messages: 1, saved: 1, theirs: "silent", wipesWithin: 60 }),
+    view({
+      at: "gone",
+      name: "odile",
+      seconds: 3661,
+      messages: 1,
+      saved: 1,
+      theirs: "silent",
+      wipesWithin: 60,
+    }),
   settings: () => view(HOME),
   stored: () => view(HOME),
   erased: () => view({ at: "erased", name: "mira" }),
