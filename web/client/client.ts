@@ -65,6 +65,8 @@ export interface ClientOptions {
   readonly receipts: boolean;
   /** Decline rings as busy while a conversation lives. */
   readonly autoBusy: boolean;
+  /** Consent to a direct line whenever the peer asks for one: it then learns this device's address. */
+  readonly allowDirect: boolean;
   /** Seconds without any call of this API or incoming text after which the client locks; null for never. */
   readonly lockAfter: number | null;
   /** What peers are told this device is. */
@@ -74,6 +76,7 @@ export interface ClientOptions {
 export const DEFAULT_OPTIONS: ClientOptions = {
   receipts: true,
   autoBusy: false,
+  allowDirect: false,
   lockAfter: null,
   kind: DeviceKind.WEB,
 };
@@ -543,6 +546,10 @@ class ClientRooms {
 
   get autoBusy(): boolean {
     return this.options.autoBusy;
+  }
+
+  get allowDirect(): boolean {
+    return this.options.allowDirect;
   }
 
   get isBusy(): boolean {

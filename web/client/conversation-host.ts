@@ -40,6 +40,8 @@ export interface ConversationHost {
   readonly clock: Clock;
   /** Whether senders are told that a message was read. */
   readonly receipts: boolean;
+  /** Whether this side consents to a direct line without being asked. */
+  readonly allowDirect: boolean;
   /** What all files in memory together may take. */
   readonly memory: MemoryBudget;
   /** It ended: leave the call. */

@@ -29,7 +29,7 @@ import type { Session } from "../core/session.ts";
 import { Alarm } from "./clock.ts";
 import { BYES, type ConversationHost, REASONS } from "./conversation-host.ts";
 import { ConversationEndedError, EndReason, FileFault, FileTransferError } from "./errors.ts";
-import { type ConversationEvent, Line, type Quote, type SentMessage } from "./events.ts";
+import { type ConversationEvent, Line, type Quote, type SentMessage, Via } from "./events.ts";
 import type { FileToSend } from "./file-source.ts";
 import type { Carrier } from "./file-transfer.ts";
 import { FrameQueue } from "./frame-queue.ts";
@@ -54,6 +54,8 @@ export class Conversation implements Carrier {
   readonly startedAt: number;
   /** Six groups of five digits, alike on both sides of this very session and no other. */
   readonly sessionCode: string;
+  /** Whether the peer's device is a web page. */
+  readonly isWeb: boolean;
   readonly #host: ConversationHost;
   readonly #session: Session;
   readonly #turns = new Serial();
@@ -73,9 +75,17 @@ export class Conversation implements Carrier {
   #end: EndReason | null = null;
   #peerLeft: PeerLeft | null = null;
 
-  private constructor(session: Session, code: string, own: Member, peer: Member, host: ConversationHost) {
+  private constructor(
+    session: Session,
+    code: string,
+    own: Member,
+    peer: Member,
+    isWeb: boolean,
+    host: ConversationHost,
+  ) {
     this.#session = session;
     this.#host = host;
+    this.isWeb = isWeb;
     this.own = own;
     this.members = [peer];
     this.sessionCode = code;
@@ -88,10 +98,11 @@ export class Conversation implements Carrier {
     session: Session,
     own: Member,
     peer: Member,
+    isWeb: boolean,
     host: ConversationHost,
   ): Promise<Conversation> {
     const code = await sessionCode(host.primitives, session.exporter.expose());
-    return new Conversation(session, code, own, peer, host);
+    return new Conversation(session, code, own, peer, isWeb, host);
   }
 
   // What it is
@@ -104,6 +115,11 @@ export class Conversation implements Carrier {
   /** How frames travel now. */
   get line(): Line {
     return this.#line;
+  }
+
+  /** What carries frames while the line is up. */
+  get via(): Via {
+    return Via.SERVER;
   }
 
   /** Why it is over, null while it lives. */
@@ -177,6 +193,23 @@ export class Conversation implements Carrier {
       throw error;
     }
     return file;
+  }
+
+  /**
+   * Consents to a direct line in this conversation, and asks the peer: each would learn the other's address.
+   * `line-changed` or `direct-refused` tells what came of it.
+   */
+  requestDirect(): void {
+    this.#requireLive();
+    this.#host.touched();
+    this.tell({ type: "direct-refused" });
+  }
+
+  /** Answers the peer's `direct-requested`. */
+  answerDirect(yes: boolean): void {
+    this.#requireLive();
+    this.#host.touched();
+    if (!yes) this.sendSoon({ type: "direct-consent", allowed: false });
   }
 
   /** Says goodbye, wipes the keys, ends. */
@@ -483,7 +516,7 @@ export class Conversation implements Carrier {
     if (line === this.#line) return;
     this.#line = line;
     const heldUntil = line === Line.HELD ? this.#session.heldUntil : null;
-    this.tell({ type: "line-changed", line, heldUntil });
+    this.tell({ type: "line-changed", line, via: this.via, heldUntil });
   }
 
   #rearm(): void {

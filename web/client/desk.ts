@@ -36,6 +36,7 @@ import type { Contact } from "./people.ts";
 import type { Platform } from "./platform.ts";
 import type { Ring } from "./ring.ts";
 import { eraseVault, IndexedDbVault, type VaultPlace, vaultState } from "./vault/indexed-db.ts";
+import { type Protection, wipeProtection } from "./vault/protection.ts";
 import { MemoryVault } from "./vault/memory.ts";
 import type { Vault } from "./vault/vault.ts";
 
@@ -104,14 +105,19 @@ export class Desk {
   #makeHandlers(): Handlers {
     return {
       vaultState: async () => vaultState(this.#parts.place),
-      createVault: async (passphrase) =>
-        this.#open(async () => this.#hold(await IndexedDbVault.create(this.#parts.place, passphrase))),
-      openVault: async (passphrase) =>
-        this.#open(async () => this.#hold(await IndexedDbVault.open(this.#parts.place, passphrase))),
+      createVault: async (protection) =>
+        this.#with(protection, async () =>
+          this.#open(async () => this.#hold(await IndexedDbVault.create(this.#parts.place, protection))),
+        ),
+      openVault: async (protection) =>
+        this.#with(protection, async () =>
+          this.#open(async () => this.#hold(await IndexedDbVault.open(this.#parts.place, protection))),
+        ),
       temporaryVault: async () => this.#open(() => new MemoryVault()),
-      changePassphrase: async (passphrase) => {
-        if (this.#vault === null) throw new LockedError();
-        await this.#vault.changePassphrase(passphrase);
+      changeProtection: async (protection) => {
+        const vault = this.#vault;
+        if (vault === null) throw new LockedError();
+        await this.#with(protection, async () => vault.changeProtection(protection));
       },
       eraseVault: async () => {
         this.#client?.panic();
@@ -196,6 +202,12 @@ export class Desk {
       cancelFile: (call, file) => {
         this.#file(call, file).cancel();
       },
+      requestDirect: (call) => {
+        this.#call(call).conversation.requestDirect();
+      },
+      answerDirect: (call, yes) => {
+        this.#call(call).conversation.answerDirect(yes);
+      },
       hangUp: async (call) => {
         await this.#calls.get(call)?.conversation.hangUp();
       },
@@ -232,6 +244,15 @@ export class Desk {
     return { username: client.isRegistered ? client.username : null, state: client.state };
   }
 
+  /** Runs what needs a vault's secret, and wipes this thread's copy of it. */
+  async #with<T>(protection: Protection, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } finally {
+      wipeProtection(protection);
+    }
+  }
+
   #hold(vault: IndexedDbVault): Vault {
     this.#vault = vault;
     return vault;
@@ -265,6 +286,8 @@ export class Desk {
       sessionCode: conversation.sessionCode,
       startedAt: conversation.startedAt,
       line: conversation.line,
+      via: conversation.via,
+      isWeb: conversation.isWeb,
     };
   }
 
@@ -337,6 +360,8 @@ export class Desk {
       case "undelivered":
       case "gap":
       case "line-changed":
+      case "direct-requested":
+      case "direct-refused":
       case "ended":
         return event;
     }

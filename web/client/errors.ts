@@ -361,6 +361,24 @@ export class WrongPassphraseError extends VaultError {
   }
 }
 
+/** The passkey is not the one that this vault opens with. */
+export class WrongPasskeyError extends VaultError {
+  override readonly name: string = "WrongPasskeyError";
+
+  constructor(message = "That passkey does not open the vault.") {
+    super(message);
+  }
+}
+
+/** The browser has no room left. What was kept before is still there. */
+export class StorageFullError extends VaultError {
+  override readonly name: string = "StorageFullError";
+
+  constructor(message = "This browser's storage is full. Nothing was changed.") {
+    super(message);
+  }
+}
+
 /** What is stored is not a whole vault; no passphrase would open it. */
 export class DamagedVaultError extends VaultError {
   override readonly name: string = "DamagedVaultError";

@@ -22,6 +22,17 @@ export const Line = {
 } as const;
 export type Line = (typeof Line)[keyof typeof Line];
 
+/** What carries the frames of a line that is up. */
+export const Via = {
+  /** The server's blind relay. */
+  SERVER: "server",
+  /** A WebRTC DataChannel through the server's TURN. */
+  TURN: "turn",
+  /** A WebRTC DataChannel straight to the peer. */
+  DIRECT: "direct",
+} as const;
+export type Via = (typeof Via)[keyof typeof Via];
+
 /** A message said earlier in this conversation, as seen from this side. */
 export interface Quote {
   readonly isOwn: boolean;
@@ -114,7 +125,18 @@ export interface Gap {
 export interface LineChanged {
   readonly type: "line-changed";
   readonly line: Line;
+  readonly via: Via;
   readonly heldUntil: number | null;
+}
+
+/** The peer asks for a direct line, which shows each side the other's address. Answer with `answerDirect`. */
+export interface DirectRequested {
+  readonly type: "direct-requested";
+}
+
+/** There is no direct line, or none any more: the peer does not want it, or no way was found. */
+export interface DirectRefused {
+  readonly type: "direct-refused";
 }
 
 /** The conversation is over and its keys are wiped. `lost` messages of the peer never arrived. */
@@ -136,6 +158,8 @@ export type ConversationEvent =
   | FileCancelled
   | Gap
   | LineChanged
+  | DirectRequested
+  | DirectRefused
   | Ended;
 
 /** The socket to the server. */

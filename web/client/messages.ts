@@ -4,12 +4,15 @@
  * Keys, tokens and certificates stay in the worker. Every object that lives there has a number or a name here.
  */
 
-import type { ConnectionState, Line, Quote, SentMessage, ServerWarning } from "./events.ts";
+import type { ConnectionState, Line, Quote, SentMessage, ServerWarning, Via } from "./events.ts";
 import type { EndReason, FileFault, RingEnd } from "./errors.ts";
 import type { FileToSend } from "./file-source.ts";
 import type { SaveTo } from "./file-target.ts";
 import type { SafetyNumber } from "./people.ts";
 import type { VaultState } from "./vault/indexed-db.ts";
+import type { Protection } from "./vault/protection.ts";
+
+export type { Protection, VaultState };
 
 /** The own account, as far as the page shows it; `username` is null before there is one. */
 export interface AccountView {
@@ -44,6 +47,9 @@ export interface CallView {
   readonly sessionCode: string;
   readonly startedAt: number;
   readonly line: Line;
+  readonly via: Via;
+  /** The peer's device is a web page. */
+  readonly isWeb: boolean;
 }
 
 export interface FileView {
@@ -54,15 +60,23 @@ export interface FileView {
   readonly mediaType: string;
 }
 
+/** What a person chooses; `allowDirect` consents to a direct line when the peer asks, without asking here. */
+export interface PageOptions {
+  readonly receipts?: boolean;
+  readonly autoBusy?: boolean;
+  readonly allowDirect?: boolean;
+}
+
 /** What the page may ask for. Each resolves to what the method gives, or fails with a WorkerError. */
 export interface Commands {
   /** What vault there is, before any of the three that open one. */
   vaultState(): VaultState;
-  createVault(passphrase: string | null): AccountView;
-  openVault(passphrase: string | null): AccountView;
+  createVault(protection: Protection): AccountView;
+  openVault(protection: Protection): AccountView;
   /** A vault in memory, for an account that is gone when the page is. */
   temporaryVault(): AccountView;
-  changePassphrase(passphrase: string | null): void;
+  /** Opens by this from now on; fails with StorageFullError or VaultError, and then it opens as before. */
+  changeProtection(protection: Protection): void;
   /** Deletes the vault from this browser; an open client panics first. */
   eraseVault(): void;
 
@@ -71,7 +85,7 @@ export interface Commands {
   login(): void;
   logout(): void;
   deleteAccount(): void;
-  configure(options: { readonly receipts?: boolean; readonly autoBusy?: boolean }): void;
+  configure(options: PageOptions): void;
   lockAfter(seconds: number | null): void;
   lock(): void;
   nudge(): void;
@@ -97,6 +111,10 @@ export interface Commands {
   acceptFile(call: number, file: string, saveTo: SaveTo): void;
   declineFile(call: number, file: string): void;
   cancelFile(call: number, file: string): void;
+  /** Consents to a direct line and asks the peer; `line-changed` or `direct-refused` follows. */
+  requestDirect(call: number): void;
+  /** Answers `direct-requested`. */
+  answerDirect(call: number, yes: boolean): void;
   hangUp(call: number): void;
 }
 
@@ -118,7 +136,16 @@ export type CallEvent =
   | { readonly type: "file-completed"; readonly fileId: string; readonly blob: Blob | null }
   | { readonly type: "file-cancelled"; readonly fileId: string; readonly reason: FileFault }
   | { readonly type: "gap"; readonly count: number }
-  | { readonly type: "line-changed"; readonly line: Line; readonly heldUntil: number | null }
+  | {
+      readonly type: "line-changed";
+      readonly line: Line;
+      readonly via: Via;
+      readonly heldUntil: number | null;
+    }
+  /** The peer asks for a direct line: both would learn each other's address. */
+  | { readonly type: "direct-requested" }
+  /** There will be no direct line: the peer said no, took it back, or no way was found. */
+  | { readonly type: "direct-refused" }
   | { readonly type: "ended"; readonly reason: EndReason; readonly lost: number };
 
 /** What the page is told unasked. */

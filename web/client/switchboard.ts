@@ -1,5 +1,6 @@
 /** Takes every frame from the server to whom it concerns: rings, calls, routes, conversations. */
 
+import { DeviceKind } from "../core/certificate.ts";
 import { fromHex, toHex } from "../core/encoding.ts";
 import {
   AccountKeyChangedError,
@@ -561,7 +562,8 @@ export class Switchboard implements RingHost, OutgoingCallHost {
     const peer: Member = { username, account: identity.account, device: identity.device };
     if (host.book.remember(username, identity.pinned, now)) host.saveSoon();
     const session = await openSession(host.primitives, secrets, own, peer, identity, now);
-    return { session, conversation: await Conversation.create(session, own, peer, host) };
+    const isWeb = identity.certificate.kind === DeviceKind.WEB;
+    return { session, conversation: await Conversation.create(session, own, peer, isWeb, host) };
   }
 
   #hangUp(callId: CallId): void {

@@ -1,6 +1,6 @@
 /** IndexedDB, by promises: the few operations a vault needs, each one transaction. */
 
-import { VaultError } from "../errors.ts";
+import { StorageFullError, VaultError } from "../errors.ts";
 
 const STORE = "vault";
 
@@ -37,7 +37,7 @@ export class Database {
 
   /**
    * Replaces what is kept, all of it or nothing, if `mayReplace` says so of what is there now; says whether it
-   * did. Throws VaultError: the disk is full or failed.
+   * did. Throws StorageFullError; VaultError: the disk failed.
    */
   async replace(
     values: Readonly<Record<string, unknown>>,
@@ -68,16 +68,16 @@ export class Database {
         transaction.oncomplete = (): void => {
           resolve();
         };
-        transaction.onerror = transaction.onabort = (): void => {
-          reject(new VaultError());
+        transaction.onabort = (): void => {
+          reject(faultOf(transaction.error));
         };
       });
       done.catch(() => undefined);
       const value = await work(transaction.objectStore(STORE));
       await done;
       return value;
-    } catch {
-      throw new VaultError("The vault cannot be saved or read: the browser's storage failed.");
+    } catch (error) {
+      throw faultOf(error);
     }
   }
 }
@@ -88,7 +88,15 @@ async function result<T>(request: IDBRequest<T>): Promise<T> {
       resolve(request.result);
     };
     request.onerror = (): void => {
-      reject(new VaultError());
+      reject(faultOf(request.error));
     };
   });
+}
+
+/** What went wrong, by the name that the browser gives it. */
+function faultOf(error: unknown): VaultError {
+  if (error instanceof VaultError) return error;
+  const isFull = error instanceof Error && error.name === "QuotaExceededError";
+  if (isFull) return new StorageFullError();
+  return new VaultError("The vault cannot be saved or read: the browser's storage failed.");
 }

@@ -6,16 +6,15 @@ import { Serial } from "../../core/serial.ts";
 import {
   DamagedVaultError,
   LockedError,
-  VaultError,
   VaultExistsError,
   VaultInUseError,
   VaultMissingError,
-  WrongPassphraseError,
 } from "../errors.ts";
 import { type LockPart, takeLock } from "./account-lock.ts";
 import { Database } from "./database.ts";
-import { DEFAULT_COST, deriveKey, type PassphraseCost, SALT_BYTES } from "./passphrase.ts";
-import { openRecord, type PassphraseSource, readRecord, sealRecord, type VaultKeys } from "./sealing.ts";
+import { DEFAULT_COST, type PassphraseCost } from "./passphrase.ts";
+import { innerKey, type KeySource, newSource, type Protection } from "./protection.ts";
+import { openRecord, readRecord, sealRecord, type VaultKeys } from "./sealing.ts";
 import type { Vault } from "./vault.ts";
 
 const KEY = "key";
@@ -30,17 +29,27 @@ export interface VaultPlace {
   readonly name: string;
 }
 
-/** What there is at a place: nothing, a vault that opens by itself, or one that asks. */
-export const VaultState = { MISSING: "missing", OPEN: "open", PASSPHRASE: "passphrase" } as const;
-export type VaultState = (typeof VaultState)[keyof typeof VaultState];
+/**
+ * What there is at a place: no vault, one that opens by itself, one that asks for a passphrase or for the passkey of
+ * that credential id, or one that no secret opens any more.
+ */
+export type VaultState =
+  | { readonly kind: "none" | "open" | "passphrase" | "damaged" }
+  | { readonly kind: "passkey"; readonly credential: Uint8Array };
 
 /** Says what there is, without taking the lock. Throws VaultError. */
 export async function vaultState(place: VaultPlace): Promise<VaultState> {
   const database = await Database.open(place.factory, place.name);
   try {
-    const [record] = await database.read([RECORD]);
-    if (record === undefined) return VaultState.MISSING;
-    return readRecord(record).passphrase === null ? VaultState.OPEN : VaultState.PASSPHRASE;
+    const [key, record] = await database.read([KEY, RECORD]);
+    if (record === undefined) return { kind: "none" };
+    if (!isBrowserKey(key)) return { kind: "damaged" };
+    const { source } = readRecord(record);
+    if (source?.kind === "passkey") return { kind: "passkey", credential: source.credential };
+    return { kind: source === null ? "open" : "passphrase" };
+  } catch (error) {
+    if (error instanceof DamagedVaultError) return { kind: "damaged" };
+    throw error;
   } finally {
     database.close();
   }
@@ -72,7 +81,7 @@ export class IndexedDbVault extends SecretState implements Vault {
   readonly #release: () => void;
   readonly #saves = new Serial();
   #keys: VaultKeys | null;
-  #passphrase: PassphraseSource | null;
+  #source: KeySource | null;
   #revision: number;
   #contents: Uint8Array;
 
@@ -81,7 +90,7 @@ export class IndexedDbVault extends SecretState implements Vault {
     database: Database,
     release: () => void,
     keys: VaultKeys,
-    passphrase: PassphraseSource | null,
+    source: KeySource | null,
     revision: number,
     contents: Uint8Array,
   ) {
@@ -90,18 +99,18 @@ export class IndexedDbVault extends SecretState implements Vault {
     this.#database = database;
     this.#release = release;
     this.#keys = keys;
-    this.#passphrase = passphrase;
+    this.#source = source;
     this.#revision = revision;
     this.#contents = contents;
   }
 
   /**
-   * Makes a new, empty vault; with a passphrase it opens by that only.
-   * Throws VaultExistsError, VaultInUseError, VaultError.
+   * Makes a new, empty vault that opens by `protection` only.
+   * Throws VaultExistsError, VaultInUseError, StorageFullError, VaultError.
    */
   static async create(
     place: VaultPlace,
-    passphrase: string | null,
+    protection: Protection,
     cost: PassphraseCost = DEFAULT_COST,
   ): Promise<IndexedDbVault> {
     return held(place, async (database, release) => {
@@ -109,8 +118,8 @@ export class IndexedDbVault extends SecretState implements Vault {
         "encrypt",
         "decrypt",
       ]);
-      const source = newSource(place.primitives, passphrase, cost);
-      const keys = { outer, inner: innerKey(passphrase, source) };
+      const source = newSource(place.primitives, protection, cost);
+      const keys = { outer, inner: await keyOf(place, source, protection) };
       const contents = new Uint8Array();
       const record = await sealRecord(place.primitives, place.subtle, keys, source, 1, contents);
       const isFree = (present: unknown): boolean => present === undefined;
@@ -122,21 +131,20 @@ export class IndexedDbVault extends SecretState implements Vault {
   }
 
   /**
-   * Opens the vault that is there. `passphrase` is null for one that needs none.
-   * Throws VaultMissingError, VaultInUseError, WrongPassphraseError, DamagedVaultError, VaultError.
+   * Opens the vault that is there; one that asks for nothing opens whatever `protection` is.
+   * Throws VaultMissingError, VaultInUseError, WrongPassphraseError, WrongPasskeyError, DamagedVaultError, VaultError.
    */
-  static async open(place: VaultPlace, passphrase: string | null): Promise<IndexedDbVault> {
+  static async open(place: VaultPlace, protection: Protection): Promise<IndexedDbVault> {
     return held(place, async (database, release) => {
       const [outer, stored] = await database.read([KEY, RECORD]);
       if (stored === undefined) throw new VaultMissingError();
       const record = readRecord(stored);
       if (!isBrowserKey(outer)) throw new DamagedVaultError();
-      const opened = await openRecord(place.primitives, place.subtle, outer, record, (source) => {
-        if (passphrase === null) throw new WrongPassphraseError("This vault opens with a passphrase.");
-        return deriveKey(passphrase, source.salt, source.cost);
-      });
+      const opened = await openRecord(place.primitives, place.subtle, outer, record, async (source) =>
+        innerKey(place.primitives, source, protection),
+      );
       const keys = { outer, inner: opened.inner };
-      const { revision, passphrase: source } = record;
+      const { revision, source } = record;
       return new IndexedDbVault(place, database, release, keys, source, revision, opened.contents);
     });
   }
@@ -149,17 +157,27 @@ export class IndexedDbVault extends SecretState implements Vault {
   async save(contents: Uint8Array): Promise<void> {
     return this.#saves.run(async () => {
       if (this.#keys === null) throw new LockedError();
-      await this.#write(this.#keys, this.#passphrase, contents);
+      await this.#write(this.#keys, this.#source, contents);
     });
   }
 
-  /** Seals with another passphrase from now on, under a fresh salt; null asks for none. Throws VaultError. */
-  async changePassphrase(passphrase: string | null, cost: PassphraseCost = DEFAULT_COST): Promise<void> {
+  /**
+   * Seals by another protection from now on, under a fresh salt: afterwards, and after a crash at any moment, either
+   * the old one opens it or the new. Throws StorageFullError, VaultError: the old one still does.
+   */
+  async changeProtection(protection: Protection, cost: PassphraseCost = DEFAULT_COST): Promise<void> {
     return this.#saves.run(async () => {
       if (this.#keys === null) throw new LockedError();
-      const source = newSource(this.#place.primitives, passphrase, cost);
-      const keys = { outer: this.#keys.outer, inner: innerKey(passphrase, source) };
-      await this.#write(keys, source, this.#contents.slice());
+      const { outer, inner: before } = this.#keys;
+      const source = newSource(this.#place.primitives, protection, cost);
+      const inner = await keyOf(this.#place, source, protection);
+      try {
+        await this.#write({ outer, inner }, source, this.#contents.slice());
+        before?.fill(0);
+      } catch (error) {
+        inner?.fill(0);
+        throw error;
+      }
     });
   }
 
@@ -190,7 +208,7 @@ export class IndexedDbVault extends SecretState implements Vault {
     this.#release();
   }
 
-  async #write(keys: VaultKeys, source: PassphraseSource | null, contents: Uint8Array): Promise<void> {
+  async #write(keys: VaultKeys, source: KeySource | null, contents: Uint8Array): Promise<void> {
     const { primitives, subtle } = this.#place;
     const revision = this.#revision;
     const record = await sealRecord(primitives, subtle, keys, source, revision + 1, contents);
@@ -199,7 +217,7 @@ export class IndexedDbVault extends SecretState implements Vault {
     if (this.#keys === null) throw new LockedError();
     if (!(await this.#database.replace({ [RECORD]: record }, RECORD, isOurs))) throw new VaultInUseError();
     this.#revision = revision + 1;
-    this.#passphrase = source;
+    this.#source = source;
     // forgotten while the disk wrote: what was saved is sealed, and nothing of it stays here
     if (this.#isForgotten) {
       keys.inner?.fill(0);
@@ -232,17 +250,12 @@ async function held(
   }
 }
 
-function newSource(
-  primitives: Primitives,
-  passphrase: string | null,
-  cost: PassphraseCost,
-): PassphraseSource | null {
-  if (passphrase === "") throw new VaultError("A passphrase cannot be empty.");
-  return passphrase === null ? null : { salt: primitives.random(SALT_BYTES), cost };
-}
-
-function innerKey(passphrase: string | null, source: PassphraseSource | null): Uint8Array | null {
-  return passphrase === null || source === null ? null : deriveKey(passphrase, source.salt, source.cost);
+async function keyOf(
+  { primitives }: VaultPlace,
+  source: KeySource | null,
+  protection: Protection,
+): Promise<Uint8Array | null> {
+  return source === null ? null : innerKey(primitives, source, protection);
 }
 
 function isBrowserKey(value: unknown): value is CryptoKey {

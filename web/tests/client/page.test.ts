@@ -182,21 +182,24 @@ describe("a page and its worker", () => {
   it("keep an account through a lock, and let one tab hold it", async () => {
     const browser = new Browser();
     const first = openTab(browser);
-    expect(await first.page.ask("vaultState")).toBe("missing");
-    expect(await first.page.ask("createVault", null)).toEqual({ username: null, state: "offline" });
+    expect(await first.page.ask("vaultState")).toEqual({ kind: "none" });
+    expect(await first.page.ask("createVault", { kind: "none" })).toEqual({
+      username: null,
+      state: "offline",
+    });
     const { username } = await first.page.ask("register", newName("odile"));
     const second = openTab(browser);
-    await expect(second.page.ask("openVault", null)).rejects.toMatchObject({
+    await expect(second.page.ask("openVault", { kind: "none" })).rejects.toMatchObject({
       name: "VaultInUseError",
       message: "Whisp is already open in another tab.",
     });
     await first.page.ask("lock");
     await found(first, "client-locked");
     await expect(first.page.ask("contacts")).rejects.toMatchObject({ name: "LockedError" });
-    expect(await second.page.ask("openVault", null)).toEqual({ username, state: "offline" });
+    expect(await second.page.ask("openVault", { kind: "none" })).toEqual({ username, state: "offline" });
     await second.page.ask("login");
     await second.page.ask("eraseVault");
-    expect(await second.page.ask("vaultState")).toBe("missing");
+    expect(await second.page.ask("vaultState")).toEqual({ kind: "none" });
   });
 
   it("drop everything at once in panic", async () => {

@@ -15,13 +15,37 @@ import {
 } from "../../client/errors.ts";
 import type { LockPart } from "../../client/vault/account-lock.ts";
 import { decodeContents, encodeContents, StoredAccount } from "../../client/vault/contents.ts";
-import { eraseVault, IndexedDbVault, type VaultPlace, vaultState } from "../../client/vault/indexed-db.ts";
+import {
+  eraseVault,
+  IndexedDbVault,
+  type VaultPlace,
+  type VaultState,
+  vaultState,
+} from "../../client/vault/indexed-db.ts";
+import type { Protection } from "../../client/vault/protection.ts";
 import { MAX_VAULT_BYTES } from "../../client/vault/sealing.ts";
 import { primitives } from "../platform.ts";
 import { tabLocks } from "./tab-locks.ts";
 
 const CHEAP = { memory: 64, passes: 1, lanes: 1 };
 const SECRET = new TextEncoder().encode("a very secret seed of thirty-two");
+
+const NONE: Protection = { kind: "none" };
+const HORSE = phrase("correct horse");
+const PASSKEY: Protection = {
+  kind: "passkey",
+  credential: Uint8Array.of(1, 2, 3),
+  secret: new Uint8Array(32).fill(5),
+};
+
+function phrase(passphrase: string): Protection {
+  return { kind: "passphrase", passphrase };
+}
+
+function stateOf(protection: Protection): VaultState {
+  if (protection.kind === "passkey") return { kind: "passkey", credential: protection.credential };
+  return { kind: protection.kind === "none" ? "open" : "passphrase" };
+}
 
 let place: VaultPlace;
 let locks: LockPart;
@@ -78,15 +102,15 @@ async function tamper(change: (record: Record<string, unknown>) => void, name = 
 }
 
 describe("a vault in IndexedDB", () => {
-  it.each([null, "correct horse"])("keeps what was saved last, with passphrase %o", async (passphrase) => {
-    expect(await vaultState(place)).toBe("missing");
-    const vault = await IndexedDbVault.create(place, passphrase, CHEAP);
+  it.each([NONE, HORSE, PASSKEY])("keeps what was saved last, with protection %o", async (protection) => {
+    expect(await vaultState(place)).toEqual({ kind: "none" });
+    const vault = await IndexedDbVault.create(place, protection, CHEAP);
     expect(await vault.load()).toBeNull();
     await vault.save(Uint8Array.of(1));
     await Promise.all([vault.save(Uint8Array.of(2)), vault.save(SECRET)]);
     vault.forget();
-    expect(await vaultState(place)).toBe(passphrase === null ? "open" : "passphrase");
-    const again = await IndexedDbVault.open(place, passphrase);
+    expect(await vaultState(place)).toEqual(stateOf(protection));
+    const again = await IndexedDbVault.open(place, protection);
     expect(await again.load()).toEqual(SECRET);
     again.forget();
     await expect(again.load()).rejects.toThrow(LockedError);
@@ -94,7 +118,7 @@ describe("a vault in IndexedDB", () => {
   });
 
   it("stores nothing in clear, and a key that cannot leave", async () => {
-    const vault = await IndexedDbVault.create(place, null);
+    const vault = await IndexedDbVault.create(place, NONE);
     await vault.save(SECRET);
     const { key, record } = await stored();
     expect((key as CryptoKey).extractable).toBe(false);
@@ -109,102 +133,102 @@ describe("a vault in IndexedDB", () => {
   });
 
   it("tells a wrong passphrase from damage", async () => {
-    const vault = await IndexedDbVault.create(place, "correct horse", CHEAP);
+    const vault = await IndexedDbVault.create(place, HORSE, CHEAP);
     await vault.save(SECRET);
     vault.forget();
-    await expect(IndexedDbVault.open(place, "wrong horse")).rejects.toThrow(WrongPassphraseError);
-    await expect(IndexedDbVault.open(place, null)).rejects.toThrow(WrongPassphraseError);
+    await expect(IndexedDbVault.open(place, phrase("wrong horse"))).rejects.toThrow(WrongPassphraseError);
+    await expect(IndexedDbVault.open(place, NONE)).rejects.toThrow(WrongPassphraseError);
     await tamper((record) => {
       const box = record["box"] as Uint8Array;
       box[100] = (box[100] ?? 0) ^ 1;
     });
-    await expect(IndexedDbVault.open(place, "correct horse")).rejects.toThrow(DamagedVaultError);
-    await expect(IndexedDbVault.open(place, "wrong horse")).rejects.toThrow(DamagedVaultError);
+    await expect(IndexedDbVault.open(place, HORSE)).rejects.toThrow(DamagedVaultError);
+    await expect(IndexedDbVault.open(place, phrase("wrong horse"))).rejects.toThrow(DamagedVaultError);
   });
 
   it.each([
     ["revision", (record: Record<string, unknown>) => (record["revision"] = 7)],
     ["format", (record: Record<string, unknown>) => (record["format"] = 2)],
     ["no nonce", (record: Record<string, unknown>) => delete record["nonce"]],
-    ["no passphrase", (record: Record<string, unknown>) => (record["passphrase"] = null)],
+    ["no protection", (record: Record<string, unknown>) => (record["source"] = null)],
     [
       "too much work",
       (record: Record<string, unknown>) =>
-        ((record["passphrase"] as { cost: unknown }).cost = { memory: 2 ** 30, passes: 1, lanes: 1 }),
+        ((record["source"] as { cost: unknown }).cost = { memory: 2 ** 30, passes: 1, lanes: 1 }),
     ],
     [
       "a cheaper guess",
       (record: Record<string, unknown>) =>
-        ((record["passphrase"] as { cost: unknown }).cost = { memory: 8, passes: 1, lanes: 1 }),
+        ((record["source"] as { cost: unknown }).cost = { memory: 8, passes: 1, lanes: 1 }),
     ],
   ])("refuses a record with another %s", async (_what, change) => {
-    const vault = await IndexedDbVault.create(place, "correct horse", CHEAP);
+    const vault = await IndexedDbVault.create(place, HORSE, CHEAP);
     vault.forget();
     await tamper(change);
-    await expect(IndexedDbVault.open(place, "correct horse")).rejects.toThrow(DamagedVaultError);
+    await expect(IndexedDbVault.open(place, HORSE)).rejects.toThrow(DamagedVaultError);
   });
 
   it("is held by one tab, which the other is told", async () => {
-    const vault = await IndexedDbVault.create(place, null);
-    await expect(IndexedDbVault.open(place, null)).rejects.toThrow(VaultInUseError);
+    const vault = await IndexedDbVault.create(place, NONE);
+    await expect(IndexedDbVault.open(place, NONE)).rejects.toThrow(VaultInUseError);
     await expect(eraseVault(place)).rejects.toThrow(VaultInUseError);
-    expect(await vaultState(place)).toBe("open"); // asking needs no lock
+    expect(await vaultState(place)).toEqual({ kind: "open" }); // asking needs no lock
     vault.forget();
-    (await IndexedDbVault.open(place, null)).forget();
+    (await IndexedDbVault.open(place, NONE)).forget();
   });
 
   it("is never overwritten by a tab that lost its lock", async () => {
-    const vault = await IndexedDbVault.create(place, null);
-    const other = await IndexedDbVault.open({ ...place, locks: tabLocks() }, null);
+    const vault = await IndexedDbVault.create(place, NONE);
+    const other = await IndexedDbVault.open({ ...place, locks: tabLocks() }, NONE);
     await other.save(SECRET);
     await expect(vault.save(Uint8Array.of(9))).rejects.toThrow(VaultInUseError);
     vault.forget();
     other.forget();
-    const again = await IndexedDbVault.open(place, null);
+    const again = await IndexedDbVault.open(place, NONE);
     expect(await again.load()).toEqual(SECRET);
     again.forget();
   });
 
   it("exists once, is missing when it is not there, and is gone when erased", async () => {
-    await expect(IndexedDbVault.open(place, null)).rejects.toThrow(VaultMissingError);
-    const vault = await IndexedDbVault.create(place, null);
+    await expect(IndexedDbVault.open(place, NONE)).rejects.toThrow(VaultMissingError);
+    const vault = await IndexedDbVault.create(place, NONE);
     await vault.save(SECRET);
     vault.forget();
-    await expect(IndexedDbVault.create(place, null)).rejects.toThrow(VaultExistsError);
-    await expect(IndexedDbVault.create(place, "")).rejects.toThrow(VaultError);
-    const open = await IndexedDbVault.open(place, null);
+    await expect(IndexedDbVault.create(place, NONE)).rejects.toThrow(VaultExistsError);
+    await expect(IndexedDbVault.create(place, phrase(""))).rejects.toThrow(VaultError);
+    const open = await IndexedDbVault.open(place, NONE);
     await open.erase();
     await expect(open.load()).rejects.toThrow(LockedError);
     expect(await stored()).toEqual({ key: undefined, record: undefined });
     await eraseVault(place);
-    expect(await vaultState(place)).toBe("missing");
+    expect(await vaultState(place)).toEqual({ kind: "none" });
   });
 
   it("changes its passphrase, and the old one is dead", async () => {
-    const vault = await IndexedDbVault.create(place, null);
+    const vault = await IndexedDbVault.create(place, NONE);
     await vault.save(SECRET);
-    await vault.changePassphrase("new horse", CHEAP);
+    await vault.changeProtection(phrase("new horse"), CHEAP);
     await vault.save(SECRET);
     vault.forget();
-    await expect(IndexedDbVault.open(place, null)).rejects.toThrow(WrongPassphraseError);
-    const again = await IndexedDbVault.open(place, "new horse");
+    await expect(IndexedDbVault.open(place, NONE)).rejects.toThrow(WrongPassphraseError);
+    const again = await IndexedDbVault.open(place, phrase("new horse"));
     expect(await again.load()).toEqual(SECRET);
     again.forget();
   });
 
   it("keeps the old contents when the new cannot be saved", async () => {
-    const vault = await IndexedDbVault.create(place, null);
+    const vault = await IndexedDbVault.create(place, NONE);
     await vault.save(SECRET);
     await expect(vault.save(new Uint8Array(MAX_VAULT_BYTES + 1))).rejects.toThrow("full");
     expect(await vault.load()).toEqual(SECRET);
     vault.forget();
-    const again = await IndexedDbVault.open(place, null);
+    const again = await IndexedDbVault.open(place, NONE);
     expect(await again.load()).toEqual(SECRET);
     again.forget();
   });
 
   it("forgotten in the middle of a save, keeps nothing in memory", async () => {
-    const vault = await IndexedDbVault.create(place, "correct horse", CHEAP);
+    const vault = await IndexedDbVault.create(place, HORSE, CHEAP);
     const saving = vault.save(SECRET);
     vault.forget();
     await expect(saving).rejects.toThrow();
