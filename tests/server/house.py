@@ -300,8 +300,8 @@ class House:
 
 @contextlib.asynccontextmanager
 async def house(**settings: Any) -> AsyncIterator[House]:
-    """Run a server in this loop, with nothing on disk unless told so."""
-    chosen = {"port": 0, "data": None, "origins": (), **settings}
+    """Run a server in this loop, with nothing on disk and no pages unless told so."""
+    chosen = {"port": 0, "data": None, "origins": (), "web_app": None, **settings}
     async with running(Settings(**chosen)) as server:
         rooms = House(server.application, server.port)
         try:

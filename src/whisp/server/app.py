@@ -29,6 +29,7 @@ from whisp.server.keys import ServerKeys
 from whisp.server.openapi import describe
 from whisp.server.operations import Operation
 from whisp.server.origins import Origins
+from whisp.server.pages.pages import BUILT, Pages
 from whisp.server.presence import MemoryPresence
 from whisp.server.signalling.door import Door, UpgradeRequest
 from whisp.server.signalling.drivers import websocket_options
@@ -93,6 +94,7 @@ class Application:
             addresses=self._addresses,
             tokens=self.tokens,
             rates=self.rates,
+            pages=Pages.read(BUILT if settings.web_app == "built" else settings.web_app),
         )
 
     @property

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     """What clients dial, such as https://chat.example; by default the loopback names of the port."""
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)] = ()
     """Addresses or networks whose X-Forwarded-For is believed."""
+    web_app: Annotated[Path | Literal["built"] | None, BeforeValidator(_none)] = "built"
+    """The folder of a web app. `built`: the one that `./run` makes. `none`: the server has no pages."""
     websocket: Literal["picows", "uvicorn"] = "picows"
     """What parses WebSocket frames."""
     token_seconds: int = Field(default=900, ge=10, le=86_400)

@@ -8,7 +8,7 @@ through here, so that every one has the same headers and every error the same sh
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,13 +23,17 @@ from whisp.server.origins import Origins
 from whisp.server.requests import CALLER, ORIGIN
 from whisp.wire.codes import ErrorCode
 
-__all__ = ["FastPath", "Gate"]
+__all__ = ["FastPath", "Gate", "Page", "Pages"]
 
 FastPath: TypeAlias = Callable[[Principal, bytes], Awaitable[Answer]]
 """Serves an operation without FastAPI: caller and body in, answer out."""
 
 DRAINED_BYTES: Final = 1024 * 1024
 """How much of a body that is too large is read and dropped, so that its sender gets to read the answer."""
+
+PIECE_BYTES: Final = 32 * 1024
+"""A larger answer is given in pieces, each when the one before is on its way: of a file that a slow reader
+asks for, no more than this is held for it."""
 
 _log = logging.getLogger("whisp.gate")
 
@@ -43,6 +47,20 @@ _MAX_LENGTH_DIGITS: Final = 12
 """As much of Content-Length as tells a large body from a huge one."""
 
 
+class Page(Protocol):
+    """Something a browser shows or loads."""
+
+    def answer(self, accept_encoding: bytes) -> Answer:
+        """Return it in an encoding that is accepted."""
+
+
+class Pages(Protocol):
+    """What is there beside the calls."""
+
+    def get(self, path: bytes) -> Page | None:
+        """Return what is at exactly this path."""
+
+
 class _GoneError(Exception):
     """The client went before its request was whole: there is nobody to answer."""
 
@@ -54,7 +72,7 @@ class _Route:
 
 
 class Gate:
-    """Serves `operations`: those in `fast_paths` by these functions, the others by `api`."""
+    """Serves `operations`: those in `fast_paths` by these functions, the others by `api`; and `pages`."""
 
     def __init__(
         self,
@@ -66,8 +84,10 @@ class Gate:
         addresses: ClientAddresses,
         tokens: Tokens,
         rates: RateLimits,
+        pages: Pages,
     ) -> None:
         self._api = api
+        self._pages = pages
         self._origins = origins
         self._addresses = addresses
         self._tokens = tokens
@@ -90,7 +110,10 @@ class Gate:
             if answer.status == 500:
                 _log.error("an internal error, %s", _place_of(exception))
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        body = answer.body
+        if len(body) > PIECE_BYTES:
+            body = await _send_all_but_the_last(body, send)
+        await send({"type": "http.response.body", "body": body})
 
     async def _serve(self, scope: Scope, receive: Receive) -> Answer:
         headers = dict(scope["headers"])
@@ -106,7 +129,7 @@ class Gate:
         if page is not None and page.decode("latin-1") != origin:
             return error(ErrorCode.FORBIDDEN)
         if methods is None:
-            return error(ErrorCode.NOT_FOUND)
+            return self._page(scope, headers)
         if route is None:
             return error(ErrorCode.METHOD_NOT_ALLOWED).with_header(b"allow", ", ".join(methods).encode())
         operation = route.operation
@@ -137,6 +160,15 @@ class Gate:
         if route.fast_path is not None and principal is not None:
             return await route.fast_path(principal, body)
         return await self._pass_on(scope, operation, body, origin, principal)
+
+    def _page(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Answer:
+        """Answer a path that is no call: by a page if there is one."""
+        page = self._pages.get(scope["raw_path"])
+        if page is None:
+            return error(ErrorCode.NOT_FOUND)
+        if scope["method"] not in ("GET", "HEAD"):
+            return error(ErrorCode.METHOD_NOT_ALLOWED).with_header(b"allow", b"GET, HEAD")
+        return page.answer(headers.get(b"accept-encoding", b""))
 
     async def _identify(self, authorization: bytes | None) -> Principal:
         scheme, _, token = (authorization or b"").decode("latin-1").partition(" ")
@@ -192,6 +224,15 @@ async def _read_body(receive: Receive, limit: int, declared: int) -> bytes | Ans
         if not message.get("more_body", False):
             return b"".join(pieces) if size <= limit else error(ErrorCode.TOO_LARGE)
     return error(ErrorCode.TOO_LARGE).with_header(b"connection", b"close")
+
+
+async def _send_all_but_the_last(body: bytes, send: Send) -> bytes:
+    """Send a body's pieces, and return the one that ends it."""
+    last = (len(body) - 1) // PIECE_BYTES * PIECE_BYTES
+    for start in range(0, last, PIECE_BYTES):
+        piece = body[start : start + PIECE_BYTES]
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    return body[last:]
 
 
 def _place_of(exception: BaseException) -> str:

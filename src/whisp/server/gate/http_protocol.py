@@ -70,23 +70,31 @@ class _Stage(Enum):
 class _Outbox:
     """Writes an answer's head and body together: uvicorn would send two packets and wake its reader twice."""
 
-    __slots__ = ("_held", "_transport", "is_closing")
+    __slots__ = ("_held", "_is_begun", "_transport", "is_closing")
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
         self._held = b""
+        self._is_begun = False
         self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
-        """Hold a head until its body comes."""
-        if self._held or data.startswith(_CONTINUE):
+        """Hold a head until its body comes, or the body's first piece."""
+        if self._is_begun:
             data, self._held = self._held + data, b""
             self._transport.write(data)
+        elif data.startswith(_CONTINUE):
+            self._transport.write(data)
         else:
-            self._held = data
+            self._held, self._is_begun = data, True
+
+    def finish(self) -> None:
+        """Write a head that has no body. What comes now is the next head."""
+        self.flush()
+        self._is_begun = False
 
     def flush(self) -> None:
-        """Write a head that has no body."""
+        """Write what is held."""
         if self._held:
             self._transport.write(self._held)
             self._held = b""
@@ -200,7 +208,7 @@ class _HardenedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """The answer is given."""
-        self._outbox.flush()
+        self._outbox.finish()
         super().on_response_complete()
         if self.transport.is_closing():
             self._end()

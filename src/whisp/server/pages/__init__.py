@@ -1,0 +1,1 @@
+"""The web app's files, given out as they were built."""
