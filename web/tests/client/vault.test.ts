@@ -1,17 +1,19 @@
 import { inspect } from "node:util";
 import { webcrypto } from "node:crypto";
 
-import { IDBFactory } from "fake-indexeddb";
-import { beforeEach, describe, expect, it } from "vitest";
+import { IDBFactory, IDBObjectStore } from "fake-indexeddb";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import {
   DamagedVaultError,
   LockedError,
+  StorageFullError,
   VaultError,
   VaultExistsError,
   VaultInUseError,
   VaultMissingError,
   WrongPassphraseError,
+  WrongPasskeyError,
 } from "../../client/errors.ts";
 import type { LockPart } from "../../client/vault/account-lock.ts";
 import { decodeContents, encodeContents, StoredAccount } from "../../client/vault/contents.ts";
@@ -82,11 +84,34 @@ async function stored(): Promise<Record<string, unknown>> {
   return found;
 }
 
+/** A disk that a test can fill: then the browser refuses to put anything more. */
+function fillDisk(disk: { readonly isFull: boolean }): void {
+  const put = Reflect.get(IDBObjectStore.prototype, "put") as (value: unknown, key: string) => IDBRequest;
+  vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(function (
+    this: IDBObjectStore,
+    value: unknown,
+    key,
+  ) {
+    const request = put.call(this, value, key as string) as IDBRequest<IDBValidKey>;
+    if (disk.isFull) {
+      // browsers find out at the end, and abort the whole transaction for it
+      const error = new DOMException("no room", "QuotaExceededError");
+      Object.defineProperty(this.transaction, "error", { get: () => error });
+      this.transaction.abort();
+    }
+    return request;
+  });
+}
+
 /** Changes what is stored. */
-async function tamper(change: (record: Record<string, unknown>) => void, name = "record"): Promise<void> {
+async function tamper(
+  change: (record: Record<string, unknown>) => void,
+  name = "record",
+  instead?: unknown,
+): Promise<void> {
   const { [name]: value } = await stored();
-  const record = structuredClone(value) as Record<string, unknown>;
-  change(record);
+  const record = instead ?? structuredClone(value);
+  if (instead === undefined) change(record as Record<string, unknown>);
   const open = place.factory.open(place.name);
   const database = await new Promise<IDBDatabase>((resolve) => {
     open.onsuccess = (): void => {
@@ -214,6 +239,77 @@ describe("a vault in IndexedDB", () => {
     const again = await IndexedDbVault.open(place, phrase("new horse"));
     expect(await again.load()).toEqual(SECRET);
     again.forget();
+  });
+
+  it("opens with its passkey only, whatever else is tried", async () => {
+    const vault = await IndexedDbVault.create(place, PASSKEY);
+    await vault.save(SECRET);
+    vault.forget();
+    const other = { ...PASSKEY, secret: new Uint8Array(32).fill(6) } as Protection;
+    const short = { ...PASSKEY, secret: new Uint8Array(31).fill(5) } as Protection;
+    for (const wrong of [other, short, NONE, HORSE]) {
+      await expect(IndexedDbVault.open(place, wrong)).rejects.toThrow(WrongPasskeyError);
+    }
+    const { record } = await stored();
+    const kept = Buffer.from((record as { box: Uint8Array }).box);
+    expect(kept.includes(Buffer.from((PASSKEY as { secret: Uint8Array }).secret))).toBe(false);
+    await tamper((changed) => {
+      (changed["source"] as { credential: Uint8Array }).credential = Uint8Array.of(9);
+    });
+    await expect(IndexedDbVault.open(place, PASSKEY)).rejects.toThrow(DamagedVaultError);
+  });
+
+  it.each([
+    [NONE, HORSE],
+    [HORSE, PASSKEY],
+    [PASSKEY, phrase("new horse")],
+    [PASSKEY, NONE],
+  ])("goes from %o to %o as a whole, or not at all", async (from, to) => {
+    const disk = { isFull: false };
+    fillDisk(disk);
+    const vault = await IndexedDbVault.create(place, from, CHEAP);
+    await vault.save(SECRET);
+    disk.isFull = true;
+    await expect(vault.changeProtection(to, CHEAP)).rejects.toThrow(StorageFullError);
+    await expect(vault.save(Uint8Array.of(1))).rejects.toThrow(StorageFullError);
+    expect(await vault.load()).toEqual(SECRET);
+    expect(await vaultState(place)).toEqual(stateOf(from));
+    disk.isFull = false;
+    await Promise.all([vault.changeProtection(to, CHEAP), vault.save(Uint8Array.of(7))]);
+    vault.forget();
+    expect(await vaultState(place)).toEqual(stateOf(to));
+    if (to.kind !== "none") {
+      await expect(IndexedDbVault.open(place, from)).rejects.toThrow("opens with");
+    }
+    const again = await IndexedDbVault.open(place, to);
+    expect(await again.load()).toEqual(Uint8Array.of(7));
+    again.forget();
+  });
+
+  it("refuses protections that protect nothing", async () => {
+    const impossible: Protection[] = [
+      phrase(""),
+      { ...PASSKEY, credential: new Uint8Array() },
+      { ...PASSKEY, credential: new Uint8Array(1024) },
+      { ...PASSKEY, secret: new Uint8Array(31) },
+    ];
+    for (const protection of impossible) {
+      await expect(IndexedDbVault.create(place, protection, CHEAP)).rejects.toThrow(VaultError);
+    }
+    expect(await vaultState(place)).toEqual({ kind: "none" });
+  });
+
+  it("says that it is damaged when key or record are no longer what they were", async () => {
+    (await IndexedDbVault.create(place, NONE)).forget();
+    await tamper((record) => delete record["nonce"]);
+    expect(await vaultState(place)).toEqual({ kind: "damaged" });
+    await eraseVault(place);
+    (await IndexedDbVault.create(place, NONE)).forget();
+    await tamper(() => undefined, "key", "no key");
+    expect(await vaultState(place)).toEqual({ kind: "damaged" });
+    await expect(IndexedDbVault.open(place, NONE)).rejects.toThrow(DamagedVaultError);
+    await eraseVault(place);
+    expect(await vaultState(place)).toEqual({ kind: "none" });
   });
 
   it("keeps the old contents when the new cannot be saved", async () => {
