@@ -419,6 +419,11 @@ export class Conversation implements Carrier {
       case "line-offer": // never agreed to
       case "line-answer":
         break;
+      case "rtc-offer":
+      case "rtc-answer":
+      case "rtc-candidates":
+      case "rtc-close":
+        break;
       case "receipt": // the session keeps these to itself
       case "heartbeat":
       case "resume":

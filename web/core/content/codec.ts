@@ -34,6 +34,16 @@ import {
   type Resume,
 } from "./line.ts";
 import { RECEIPT, type Receipt, TEXT, type Text, TYPING, type Typing } from "./messages.ts";
+import {
+  RTC_ANSWER,
+  RTC_CANDIDATES,
+  RTC_CLOSE,
+  RTC_OFFER,
+  type RtcAnswer,
+  type RtcCandidates,
+  type RtcClose,
+  type RtcOffer,
+} from "./rtc.ts";
 
 export const CONTENT_HEADER_BYTES = 5;
 
@@ -59,7 +69,11 @@ export type Content =
   | ListReport
   | DirectConsent
   | LineOffer
-  | LineAnswer;
+  | LineAnswer
+  | RtcOffer
+  | RtcAnswer
+  | RtcCandidates
+  | RtcClose;
 
 /** Each type's codec, under its own name. The compiler checks that none is missing or misplaced. */
 const CODECS: { readonly [T in Content["type"]]: Codec<Extract<Content, { readonly type: T }>> } = {
@@ -79,6 +93,10 @@ const CODECS: { readonly [T in Content["type"]]: Codec<Extract<Content, { readon
   "direct-consent": DIRECT_CONSENT,
   "line-offer": LINE_OFFER,
   "line-answer": LINE_ANSWER,
+  "rtc-offer": RTC_OFFER,
+  "rtc-answer": RTC_ANSWER,
+  "rtc-candidates": RTC_CANDIDATES,
+  "rtc-close": RTC_CLOSE,
 };
 
 const BY_CODE: ReadonlyMap<number, Codec<Content>> = new Map(

@@ -25,6 +25,10 @@ export const ContentType = {
   DIRECT_CONSENT: 0x40,
   LINE_OFFER: 0x41,
   LINE_ANSWER: 0x42,
+  RTC_OFFER: 0x43,
+  RTC_ANSWER: 0x44,
+  RTC_CANDIDATES: 0x45,
+  RTC_CLOSE: 0x46,
 } as const;
 export type ContentType = (typeof ContentType)[keyof typeof ContentType];
 

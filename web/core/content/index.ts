@@ -54,3 +54,19 @@ export {
   type Text,
   type Typing,
 } from "./messages.ts";
+export {
+  CandidateKind,
+  type IceCandidate,
+  MAX_CANDIDATES_AT_ONCE,
+  MAX_PWD_LENGTH,
+  MAX_UFRAG_LENGTH,
+  MDNS_NAME_BYTES,
+  MIN_PWD_LENGTH,
+  MIN_UFRAG_LENGTH,
+  type RtcAnswer,
+  type RtcCandidates,
+  type RtcClose,
+  RtcCloseReason,
+  type RtcOffer,
+  RtcPolicy,
+} from "./rtc.ts";

@@ -9,6 +9,7 @@ import {
   decodeContent,
   decodeHead,
   encodeContent,
+  type IceCandidate,
   isCounted,
   MAX_NUMBER,
   MAX_TEXT_BYTES,
@@ -31,6 +32,7 @@ const file = vectors("content") as {
   invalid: { why: string; bytes: string }[];
   unknown: { bytes: string; type: number; number: number }[];
   unknown_bye: { bytes: string; reason: number; last_number: number };
+  unknown_rtc_close: { bytes: string; token: string; reason: number };
 };
 
 /** A content as the vectors describe one: snake case, hex, pairs. */
@@ -62,7 +64,7 @@ describe("vectors", () => {
   });
 
   test("every type is among them", () => {
-    expect(new Set(file.valid.map(({ type }) => type)).size).toBe(16);
+    expect(new Set(file.valid.map(({ type }) => type)).size).toBe(20);
     expect(file.invalid.length).toBeGreaterThanOrEqual(37);
   });
 
@@ -78,6 +80,11 @@ describe("vectors", () => {
     const { bytes, reason, last_number: lastNumber } = file.unknown_bye;
     expect(decodeBody(fromHex(bytes))).toEqual({ type: "bye", reason, lastNumber });
   });
+
+  test("a close for a newer reason reads as one that broke", () => {
+    const { bytes, reason, token } = file.unknown_rtc_close;
+    expect(decodeBody(fromHex(bytes))).toEqual({ type: "rtc-close", reason, token: fromHex(token) });
+  });
 });
 
 test("s11 decoders throw nothing but MalformedError", () => {
@@ -86,8 +93,10 @@ test("s11 decoders throw nothing but MalformedError", () => {
     samples,
     (encoded) => {
       const { number, content } = decodeContent(encoded);
-      // a goodbye for an unknown reason, and a content of an unknown type, are read but not written
-      if (content.type === "unknown" || content.type === "bye") return encoded;
+      // an end for an unknown reason, and a content of an unknown type, are read but not written
+      if (content.type === "unknown" || content.type === "bye" || content.type === "rtc-close") {
+        return encoded;
+      }
       return encodeContent(content, number);
     },
     2000,
@@ -115,6 +124,14 @@ const id = newFileId(primitives);
 const key = FileKey.generate(primitives);
 const offer = { type: "file-offer", fileId: id, key, size: 1, name: "n", mediaType: "" } as const;
 
+const rtc = { token: id, policy: 1, ufrag: "name", pwd: "p".repeat(22) } as const;
+
+function candidates(...changes: Partial<IceCandidate>[]): Content {
+  const usual: IceCandidate = { kind: 1, priority: 1, address: new Uint8Array(4), port: 1 };
+  const all = changes.map((change) => ({ ...usual, ...change }));
+  return { type: "rtc-candidates", token: id, ufrag: "name", candidates: all };
+}
+
 test.each<[string, Content, number]>([
   ["an empty text", { type: "text", body: "", replyTo: null }, 1],
   ["half a surrogate pair", { type: "text", body: "\ud800", replyTo: null }, 1],
@@ -137,6 +154,14 @@ test.each<[string, Content, number]>([
     { type: "line-answer", token: id, addresses: [{ ip: new Uint8Array(4), port: 65_536 }] },
     1,
   ],
+  ["a policy that is none", { ...rtc, type: "rtc-offer", policy: 3 as 1 }, 1],
+  ["a name that ends a line", { ...rtc, type: "rtc-answer", ufrag: "name\n" }, 1],
+  ["a password of other letters", { ...rtc, type: "rtc-answer", pwd: "é".repeat(22) }, 1],
+  ["a candidate at no port", candidates({ port: 0 }), 1],
+  ["a candidate of no kind", candidates({ kind: 4 as 1 }), 1],
+  ["a candidate at any name", candidates({ address: new Uint8Array(42).fill(0x61) }), 1],
+  ["seventeen candidates", candidates(...Array.from({ length: 17 }, () => ({}))), 1],
+  ["an end for no reason", { type: "rtc-close", token: id, reason: 0 as 1 }, 1],
   ["a list that is none", { type: "list-update", deviceList: new Uint8Array(100) }, 1],
 ])("we refuse to say %s", (_, content, number) => {
   expect(() => encodeContent(content, number)).toThrow(LocalProtocolError);
