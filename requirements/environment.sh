@@ -1,8 +1,9 @@
 # shellcheck shell=sh
-# Shared by ./run, ./test and ./bench: bring .venv to exactly what a lock file says.
+# Shared by ./run, ./test and ./bench: bring .venv to exactly what a lock file says, and build the web app.
 #
 # Set `top` to the root of the tree, then call `environment runtime` or `environment test`. Nothing happens
 # while the copies kept in .venv/locks equal the files they were made from: a second start costs milliseconds.
+# After it, `web_environment` and `web_app` do the same for web/node_modules and for the built web app.
 
 fail() {
     printf '%s\n' "$@" >&2
@@ -60,14 +61,81 @@ pip() {
     "$top/.venv/bin/python" -m pip --disable-pip-version-check -qq install --no-compile "$@" >&2
 }
 
-# Bring web/node_modules to exactly what web/package-lock.json says, with the Node of the locked requirements.
-# No package may run a script of its own while it is installed.
+# Bring web/node_modules to exactly what web/package-lock.json says. No package may run a script of its own
+# while it is installed.
 web_environment() {
     cmp -s "$top/web/package-lock.json" "$top/web/node_modules/.installed-lock.json" && return
+    provide_node
     printf 'Preparing web/node_modules from web/package-lock.json. This happens once.\n' >&2
-    (cd "$top/web" && PATH=$top/.venv/bin:$PATH npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
-        fail "The packages of web/ could not be installed. Check the network, then start again."
+    (cd "$top/web" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
+        fail "The packages of web/ could not be installed. Check the network, then start again." "$without_web"
     cp "$top/web/package-lock.json" "$top/web/node_modules/.installed-lock.json"
+}
+
+# Build the web app into src/whisp/web_app, unless what is there was made from web/ as it is now.
+web_app() {
+    is_built "$(web_stamp)" && return
+    if command -v flock >/dev/null 2>&1; then
+        exec 9>"$top/.venv.lock"
+        flock 9
+        if ! is_built "$(web_stamp)"; then build_web_app; fi
+        exec 9>&-
+    else
+        build_web_app
+    fi
+}
+
+without_web="Without the web app, a server starts all the same: WHISP_WEB_APP=none ./run"
+
+# What the build reads, as one line: any change in a name or a content changes it.
+web_stamp() {
+    (
+        cd "$top/web"
+        find app client core ./*.json ./*.ts -path app/dev -prune -o -type f -exec cksum {} + | LC_ALL=C sort | cksum
+    )
+}
+
+is_built() {
+    [ "$(cat "$top/src/whisp/web_app/.stamp" 2>/dev/null)" = "$1" ]
+}
+
+build_web_app() {
+    stamp=$(web_stamp)
+    provide_node
+    web_environment
+    printf 'Building the web app.\n' >&2
+    said=$(npm --prefix "$top/web" run --silent build 2>&1) ||
+        fail "$said" "The web app could not be built." "$without_web"
+    # Served is the old build or the new one, never half of either.
+    new=$top/src/whisp/.web_app.new
+    rm -rf "$new"
+    cp -R "$top/web/dist" "$new"
+    find "$new" -type f ! -name '*.png' ! -name '*.ogg' ! -name '*.woff2' -exec gzip -9 -n -k {} +
+    printf '%s\n' "$stamp" > "$new/.stamp"
+    rm -rf "$top/src/whisp/web_app"
+    mv "$new" "$top/src/whisp/web_app"
+}
+
+# Put a Node that can build on the PATH: the machine's, else the locked one, which comes as a Python package.
+provide_node() {
+    is_node && return
+    if ! [ -x "$top/.venv/bin/npm" ]; then
+        printf 'Preparing Node from requirements/web.txt. This happens once.\n' >&2
+        pip --require-hashes --requirement "$top/requirements/web.txt" ||
+            fail "The web app is built with Node, which could not be installed. Check the network, or install" \
+                "Node 20.19, 22.12 or newer yourself, then start again." "$without_web"
+    fi
+    PATH=$top/.venv/bin:$PATH
+    is_node || fail "The Node of requirements/web.txt does not run here. Install Node 22.12 or newer yourself." \
+        "$without_web"
+}
+
+# The versions that Vite takes.
+is_node() {
+    command -v npm >/dev/null 2>&1 && node -e '
+        const [major, minor] = process.versions.node.split(".").map(Number);
+        process.exit(major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19) ? 0 : 1);
+    ' 2>/dev/null
 }
 
 find_python() {
