@@ -176,6 +176,8 @@ def _json() -> dict[str, dict[str, bytes]]:
         api.SessionOutcome("delivered"),
         api.SessionRequest(device, "sefa", [urandom(20)]),
         api.SessionToken("a.b.c", NOW),
+        api.TurnCredentials("ok", ["turn:turn.example:3478"], [], "1800003600:00ff", "c2VjcmV0", NOW),
+        api.TurnCredentialsRequest(urandom(16)),
         api.UsernameRequest("odile"),
     ]
     return {f"api-{type(value).__name__}": {"plain": msgspec.json.encode(value)} for value in values}

@@ -53,6 +53,34 @@ def test_the_environment_is_read_and_arguments_win(monkeypatch: pytest.MonkeyPat
     assert "hunter2" not in repr(settings) + str(settings.model_dump())
 
 
+def test_what_is_shared_with_coturn_comes_from_a_setting_or_a_file_and_is_never_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secret = "canary-of-the-relay"
+    monkeypatch.setenv("WHISP_TURN_URLS", "turn:turn.example:3478, turns:turn.example:5349")
+    monkeypatch.setenv("WHISP_STUN_URLS", "stun:turn.example:3478")
+    monkeypatch.setenv("WHISP_TURN_SECRET", secret)
+    settings = Settings.read()
+    assert settings.turn_urls == ("turn:turn.example:3478", "turns:turn.example:5349")
+    assert settings.stun_urls == ("stun:turn.example:3478",)
+    given = settings.read_turn_secret()
+    assert given is not None
+    assert given.get_secret_value() == secret
+    assert secret not in repr(settings) + str(settings.model_dump()) + repr(given)
+
+    file = tmp_path / "turn-secret"
+    monkeypatch.setenv("WHISP_TURN_SECRET_FILE", str(file))
+    with pytest.raises(StartError, match="choose one"):
+        Settings.read().read_turn_secret()
+    monkeypatch.delenv("WHISP_TURN_SECRET")
+    with pytest.raises(StartError, match="cannot be read"):
+        Settings.read().read_turn_secret()
+    file.write_text(secret + "\n", "utf-8")
+    given = Settings.read().read_turn_secret()
+    assert given is not None
+    assert given.get_secret_value() == secret
+
+
 def test_data_can_be_kept_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHISP_DATA", "none")
     settings = Settings.read()

@@ -35,6 +35,8 @@ from whisp.server.signalling.door import Door, UpgradeRequest
 from whisp.server.signalling.drivers import websocket_options
 from whisp.server.signalling.hub import Hub
 from whisp.server.storage.database import Database
+from whisp.server.turn.credentials import TurnRelays
+from whisp.server.turn.endpoints import TURN_CREDENTIALS, turn_routes
 from whisp.wire.ids import DeviceId
 
 __all__ = ["OPERATIONS", "Application", "build_app"]
@@ -45,6 +47,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     DISCOVER,
     BUNDLE,
     REQUEST_SESSION,
+    TURN_CREDENTIALS,
 )
 """Every call of the HTTP API."""
 
@@ -76,6 +79,7 @@ class Application:
             max_connections_per_address=settings.max_connections_per_address,
         )
         self.accounts = Accounts(self._database, self.tokens, Challenges(clock), self.hub, keys.names)
+        self._turn = TurnRelays(settings.turn_urls, settings.stun_urls, settings.read_turn_secret(), clock)
         self.doorman = Doorman(
             settings.max_http_connections,
             settings.max_http_connections_per_address,
@@ -151,6 +155,7 @@ class Application:
         api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         api.include_router(endpoints.own_routes(describe(OPERATIONS), self._database.is_ready))
         api.include_router(account_routes(self.accounts))
+        api.include_router(turn_routes(self._turn, self.hub))
         return api
 
     def _websocket_address(self, peer: str, request: UpgradeRequest) -> str:

@@ -1,6 +1,7 @@
 """Settings, from the environment: every name begins with WHISP_ (docs/guides/hosting.md).
 
-Nothing here is a secret but the database URL, which may carry a password; keys live in files.
+Two are secrets and are never shown: the database URL, which may carry a password, and what is shared with
+coturn. Keys live in files.
 """
 
 import ipaddress
@@ -63,6 +64,14 @@ class Settings(BaseSettings):
     """Addresses or networks whose X-Forwarded-For is believed."""
     web_app: Annotated[Path | Literal["built"] | None, BeforeValidator(_none)] = "built"
     """The folder of a web app. `built`: the one that `./run` makes. `none`: the server has no pages."""
+    turn_urls: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    """TURN servers that share `turn_secret`, such as turn:turn.example:3478; none: no WebRTC."""
+    stun_urls: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    """STUN servers for direct lines, such as stun:turn.example:3478."""
+    turn_secret: SecretStr | None = None
+    """What coturn calls `static-auth-secret`."""
+    turn_secret_file: Path | None = None
+    """A file that holds it, instead."""
     websocket: Literal["picows", "uvicorn"] = "picows"
     """What parses WebSocket frames."""
     token_seconds: int = Field(default=900, ge=10, le=86_400)
@@ -92,6 +101,17 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise StartError("\n".join(map(_sentence, error.errors()))) from None
         return settings
+
+    def read_turn_secret(self) -> SecretStr | None:
+        """Return the secret shared with coturn, from the setting or from its file. Raises StartError."""
+        if self.turn_secret_file is None:
+            return self.turn_secret
+        if self.turn_secret is not None:
+            raise StartError("WHISP_TURN_SECRET and WHISP_TURN_SECRET_FILE are both set: choose one.")
+        try:
+            return SecretStr(self.turn_secret_file.read_text("utf-8").strip())
+        except (OSError, UnicodeDecodeError):
+            raise StartError("WHISP_TURN_SECRET_FILE cannot be read.") from None
 
     @property
     def known_origins(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ __all__ = [
     "REGISTRATIONS",
     "RINGS",
     "SITE_FACTOR",
+    "TURN",
     "Allowance",
     "Rate",
 ]
@@ -63,6 +64,9 @@ REGISTRATIONS: Final = Allowance(None, Rate("registration/address", 60, 1 / 30))
 
 NAME_CHECKS: Final = Allowance(None, Rate("name/address", 60, 1))
 """Somebody typing a name; the one question whose answer tells a taken name from a free one."""
+
+TURN: Final = Allowance(Rate("turn/device", 20, 0.5), Rate("turn/address", 200, 5))
+"""Once for each call, and once for each attempt at a better line, of which the quickest come 30 s apart."""
 
 OWN_AFFAIRS: Final = Allowance(Rate("own/device", 60, 1), Rate("own/address", 600, 10))
 """Renewals, log-outs, lists: a few an hour in normal use."""

@@ -35,6 +35,8 @@ __all__ = [
     "SessionOutcome",
     "SessionRequest",
     "SessionToken",
+    "TurnCredentials",
+    "TurnCredentialsRequest",
     "UsernameRequest",
     "parse",
 ]
@@ -43,6 +45,7 @@ _Shape = TypeVar("_Shape", bound=Struct)
 
 _Name = Annotated[str, Meta(max_length=64, description="A username, in any letter case.")]
 _DeviceId = Annotated[bytes, Meta(min_length=16, max_length=16)]
+_CallId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 _Signature = Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 _Certificate = Annotated[bytes, Meta(min_length=CERTIFICATE_BYTES, max_length=CERTIFICATE_BYTES)]
 _DeviceList = Annotated[bytes, Meta(max_length=MAX_DEVICE_LIST_BYTES)]
@@ -190,6 +193,29 @@ class SessionOutcome(Struct, rename="camel", frozen=True):
     """What `/v1/requestSession` answers."""
 
     result: Literal["delivered", "not_found"]
+
+
+class TurnCredentialsRequest(Struct, rename="camel", frozen=True):
+    """Ask for TURN credentials for a call that was accepted and that this device is in."""
+
+    call_id: _CallId
+
+
+class TurnCredentials(Struct, rename="camel", frozen=True, omit_defaults=True):
+    """What `/v1/turnCredentials` answers: the other members are there only with "ok".
+
+    `credential` is good until `expires_at` (Unix seconds) at every one of `urls`; `stun_urls` need none.
+    """
+
+    result: Literal["ok", "not_found"]
+    urls: list[str] | UnsetType = UNSET
+    stun_urls: list[str] | UnsetType = UNSET
+    username: str | UnsetType = UNSET
+    credential: str | UnsetType = UNSET
+    expires_at: int | UnsetType = UNSET
+
+    def __repr__(self) -> str:
+        return f"TurnCredentials(result={self.result!r}, <redacted>)"
 
 
 def parse(encoded: bytes, shape: type[_Shape]) -> _Shape:

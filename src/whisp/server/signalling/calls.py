@@ -89,6 +89,11 @@ class Calls:
         """Return the calls a device is in, or was rung for."""
         return tuple(self._by_device.get(device, {}).values())
 
+    def is_talking(self, device: DeviceId, call_id: CallId) -> bool:
+        """Say whether the call was accepted and `device` is one of its two ends."""
+        call = self._find(device, call_id)
+        return isinstance(call, Accepted) and device in call.ends
+
     def ring(
         self, caller: DeviceId, call_id: CallId, callees: Iterable[DeviceId], now: float
     ) -> frozenset[DeviceId]:

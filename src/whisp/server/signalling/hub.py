@@ -35,7 +35,7 @@ from whisp.wire.codes import CloseCode
 from whisp.wire.device_list import DeviceList
 from whisp.wire.errors import MalformedError, RemoteProtocolError, WhispError
 from whisp.wire.frames import PreKeysLeft, Ring, Welcome
-from whisp.wire.ids import AccountId, DeviceId
+from whisp.wire.ids import AccountId, CallId, DeviceId
 from whisp.wire.signals import Offer, decode_signal
 from whisp.wire.version import CURRENT
 
@@ -156,6 +156,10 @@ class Hub:
         for device in rung:
             sockets[device].send(Ring(caller.device, caller.username, offer_for[device]).encode())
         return bool(rung)
+
+    def is_talking(self, device: DeviceId, call_id: CallId) -> bool:
+        """Say whether the call was accepted and `device` is one of its two ends."""
+        return self._calls.is_talking(device, call_id)
 
     def disconnect(self, device: DeviceId, code: CloseCode) -> None:
         """Close a device's socket. With REVOKED its calls end at once, else they are held."""
