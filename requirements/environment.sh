@@ -90,7 +90,7 @@ without_web="Without the web app, a server starts all the same: WHISP_WEB_APP=no
 # What the build reads, as one line: any change in a name or a content changes it.
 web_stamp() {
     (
-        cd "$top/web"
+        cd "$top/web" || exit
         find app client core ./*.json ./*.ts -path app/dev -prune -o -type f -exec cksum {} + | LC_ALL=C sort | cksum
     )
 }
