@@ -291,6 +291,13 @@ export class Client {
     return safetyNumberBetween(this.#rooms.primitives, this.accountId, account);
   }
 
+  /** The same with the changed key of a contact, to compare before `acceptNewKey`. Throws NotFoundError. */
+  async newSafetyNumber(username: string): Promise<SafetyNumber> {
+    const { changedTo } = this.#contact(username);
+    if (changedTo === null) throw new NotFoundError("That contact's key has not changed.");
+    return safetyNumberBetween(this.#rooms.primitives, this.accountId, changedTo);
+  }
+
   /** Checks a scanned QR code crosswise. Throws RefusedIdentityError if it is not this contact's. */
   verifySafetyQr(username: string, scanned: Uint8Array): void {
     const { account } = this.#contact(username);
@@ -655,10 +662,10 @@ class ClientRooms {
       await this.#lists.compare();
     } catch (error) {
       if (error instanceof RevokedError) {
-        const { message: reason } = error;
+        const { message: reason, name: fault } = error;
         await this.connection.stop();
         const state = ConnectionState.OFFLINE;
-        this.events.put({ type: "connection-changed", state, reason, retryAt: null });
+        this.events.put({ type: "connection-changed", state, reason, fault, retryAt: null });
       } else if (error instanceof RefusedIdentityError) {
         this.#warnOfOwnList(ServerWarning.UNSIGNED_DEVICE_LIST);
       } else ignoreClientError(error); // not reachable: the next connection compares again

@@ -235,6 +235,7 @@ export class Connection {
       type: "connection-changed",
       state,
       reason: error?.message ?? null,
+      fault: error?.name ?? null,
       retryAt,
     });
   }

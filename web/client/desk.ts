@@ -162,6 +162,7 @@ export class Desk {
 
       contacts: () => this.#live().contacts.map(viewOfContact),
       safetyNumber: async (username) => this.#live().safetyNumber(username),
+      newSafetyNumber: async (username) => this.#live().newSafetyNumber(username),
       ringSafetyNumber: async (ring) => this.#ring(ring).safetyNumber(),
       verifySafetyQr: (username, scanned) => {
         this.#live().verifySafetyQr(username, scanned);

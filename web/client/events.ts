@@ -173,11 +173,15 @@ export const ConnectionState = {
 } as const;
 export type ConnectionState = (typeof ConnectionState)[keyof typeof ConnectionState];
 
-/** The socket's state changed. `reason` is a sentence, `retryAt` Unix seconds while waiting. */
+/**
+ * The socket's state changed. `reason` is a sentence and `fault` the name of its error, both null when all is well;
+ * `retryAt` is Unix seconds, while waiting.
+ */
 export interface ConnectionChanged {
   readonly type: "connection-changed";
   readonly state: ConnectionState;
   readonly reason: string | null;
+  readonly fault: string | null;
   readonly retryAt: number | null;
 }
 

@@ -11,6 +11,9 @@ import { type Carrier, FileTransfer } from "./file-transfer.ts";
 /** How long a request to go on after a change of lines may stay without a chunk. */
 const ASK_AGAIN_SECONDS = 2;
 
+/** Who asked more than once on a slow line is answered so often. */
+const MAX_ANSWERS = 4;
+
 /** One file coming in. `file-offered` brings it. */
 export class IncomingFile extends FileTransfer {
   /** `name` without path, control or reserved parts: what to suggest to save it as. */
@@ -22,6 +25,7 @@ export class IncomingFile extends FileTransfer {
   #arrived: Uint8Array[] = [];
   #isPublishing = false;
   #isResuming = false;
+  #wasResumed = false;
   #mustAsk = false;
 
   constructor(carrier: Carrier, offer: FileOffer, budget: MemoryBudget) {
@@ -76,7 +80,8 @@ export class IncomingFile extends FileTransfer {
   /** Takes a chunk from the line; more than a window of them is the peer's fault. For the conversation. */
   receiveChunk(frame: Uint8Array): void {
     if (this.#stream === null || this.isOver) return;
-    if (this.#arrived.length > WINDOW_CHUNKS) this.fail(FileFault.DAMAGED, true);
+    const most = this.#wasResumed ? MAX_ANSWERS * WINDOW_CHUNKS : WINDOW_CHUNKS;
+    if (this.#arrived.length > most) this.fail(FileFault.DAMAGED, true);
     else this.#arrived.push(frame);
     this.changes.tell();
   }
@@ -85,7 +90,7 @@ export class IncomingFile extends FileTransfer {
   lineBack(): void {
     if (this.#stream === null || this.isOver) return;
     this.#arrived = []; // of the old line: the place to go on from is after what was opened
-    this.#isResuming = true;
+    this.#isResuming = this.#wasResumed = true;
     this.#mustAsk = true;
     this.changes.tell();
   }
@@ -141,8 +146,10 @@ export class IncomingFile extends FileTransfer {
         parts.push(await stream.receive(frame));
         this.#isResuming = this.#mustAsk;
       } catch (error) {
-        // until the chunk that was asked for on a new line comes, stragglers of the old one may
-        if (!(error instanceof RemoteProtocolError && this.#isResuming)) throw error;
+        // until the chunk that was asked for on a new line comes, stragglers of the old one may; and who asked
+        // twice on a slow line is answered twice
+        const isLate = this.#isResuming || (this.#wasResumed && stream.isRepeat(frame));
+        if (!(error instanceof RemoteProtocolError) || !isLate) throw error;
       }
     }
     return parts;

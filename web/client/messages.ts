@@ -98,6 +98,8 @@ export interface Commands {
 
   contacts(): readonly ContactView[];
   safetyNumber(username: string): SafetyNumber;
+  /** With the changed key of a contact, before it is accepted. */
+  newSafetyNumber(username: string): SafetyNumber;
   ringSafetyNumber(ring: number): SafetyNumber;
   verifySafetyQr(username: string, scanned: Uint8Array): void;
   markVerified(username: string, verified: boolean): void;
@@ -158,6 +160,8 @@ export type PageEvent =
       readonly type: "connection-changed";
       readonly state: ConnectionState;
       readonly reason: string | null;
+      /** The name of the error (client/errors.ts), null when all is well. */
+      readonly fault: string | null;
       readonly retryAt: number | null;
     }
   | { readonly type: "key-changed"; readonly username: string }

@@ -21,9 +21,9 @@ export class OutgoingFile extends FileTransfer {
     this.#source = source;
   }
 
-  /** The receiver wants everything from `chunk` on, perhaps again. For the conversation. */
+  /** The receiver wants everything from `chunk` on, perhaps again; not what it acknowledged. For the conversation. */
   requested(chunk: number): void {
-    if (this.isOver) return;
+    if (this.isOver || chunk < this.#stream.acknowledged) return;
     try {
       this.#again = this.#stream.rewind(chunk);
     } catch (error) {

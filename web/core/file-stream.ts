@@ -302,6 +302,15 @@ export class FileReceiver extends Stream {
     return this.#next % ACK_CHUNKS === 0 || this.isDone;
   }
 
+  /** Whether a frame that `receive` refused claims the place of a chunk received before. */
+  isRepeat(frame: Uint8Array): boolean {
+    if (frame.length < CHUNK_HEADER_BYTES) return false;
+    const { header } = this.place(0);
+    const isOurs = compareBytes(frame.subarray(0, ID_END), header.subarray(0, ID_END)) === 0;
+    const index = new DataView(frame.buffer, frame.byteOffset).getUint32(ID_END);
+    return isOurs && index < this.#next;
+  }
+
   /**
    * The next `contentBytes` of the file; nothing changes unless the chunk is authentic.
    *

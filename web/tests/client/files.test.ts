@@ -130,6 +130,39 @@ describe("files", () => {
     expect(full.state).toBe("aborted");
   });
 
+  it("is answered twice when it was asked for twice, and is whole once", async () => {
+    const bytes = content(9 * 1024 * 1024);
+    const out = await mine.sendFile({ blob: new Blob([bytes]), name: "a.bin", mediaType: "" });
+    const { file } = await nextOf(theirs, "file-offered");
+    await file.accept("memory");
+    for (let times = 0; times < 6; times++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      file.lineBack();
+    }
+    await nextOf(mine, "file-progress");
+    out.requested(0); // from before what was acknowledged: late, and nothing comes of it
+    const whole = await file.done();
+    await out.done();
+    expect(Buffer.compare(new Uint8Array((await whole?.arrayBuffer()) ?? new ArrayBuffer()), bytes)).toBe(0);
+  });
+
+  it("ends when a chunk comes twice on a line that never broke", async () => {
+    const out = await mine.sendFile({
+      blob: new Blob([content(3 * 65_536)]),
+      name: "a.bin",
+      mediaType: "",
+    });
+    const { file } = await nextOf(theirs, "file-offered");
+    const receive = file.receiveChunk.bind(file);
+    file.receiveChunk = (frame: Uint8Array): void => {
+      receive(frame);
+      receive(frame);
+    };
+    await file.accept("memory");
+    await expect(file.done()).rejects.toMatchObject({ fault: "damaged" });
+    await expect(out.done()).rejects.toMatchObject({ fault: "damaged" });
+  });
+
   it("refuses what does not fit into memory, and leaves the offer for a file", async () => {
     // a Blob that claims to be huge, of which nothing is read before somebody asks
     const huge = new Proxy(new Blob([]), {

@@ -199,3 +199,17 @@ test("what is no chunk names no file", () => {
   expect(() => peekFileId(new Uint8Array(22))).toThrow(MalformedError);
   expect(() => peekFileId(new Uint8Array(21).fill(0x11))).toThrow(MalformedError);
 });
+
+test("a chunk is told to be a repeat by the place it claims, of this very file", async () => {
+  const { sender, receiver } = await pair(3 * CHUNK_BYTES);
+  const other = await pair(3 * CHUNK_BYTES);
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  const frames = [await sender.chunk(0, chunk), await sender.chunk(1, chunk)];
+  const [first, second] = frames as [Uint8Array, Uint8Array];
+  expect(receiver.isRepeat(first)).toBe(false);
+  await receiver.receive(first);
+  expect(receiver.isRepeat(first)).toBe(true);
+  expect(receiver.isRepeat(second)).toBe(false);
+  expect(receiver.isRepeat(await other.sender.chunk(0, chunk))).toBe(false);
+  expect(receiver.isRepeat(first.subarray(0, 21))).toBe(false);
+});
