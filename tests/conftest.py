@@ -1,9 +1,12 @@
-"""What every test shares: how hard Hypothesis tries, and that Ctrl+C works."""
+"""What tests share: how hard Hypothesis tries, that Ctrl+C works, and a small web app to serve."""
 
 import os
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+from tests.server.pages import small_app
 
 # A suite that a shell starts in its background ignores SIGINT, and so would every command a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -14,3 +17,9 @@ settings.register_profile(
 )
 settings.register_profile("thorough", max_examples=5000, deadline=None, suppress_health_check=_SLOW)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    """A folder with a web app of a few files."""
+    return small_app.put(tmp_path / "web_app")

@@ -1,7 +1,10 @@
 """S-24: a page the victim visits can neither call the server nor frame it, whatever name it gives it."""
 
+from pathlib import Path
+
 import pytest
 from tests.server.house import JSON, House, house
+from tests.server.pages.small_app import PATHS
 from tests.server.signalling.raw_client import RawClient
 
 from whisp.server.app import OPERATIONS
@@ -117,12 +120,27 @@ async def test_s24_a_name_that_was_pointed_here_leads_nowhere(host: str) -> None
         await client.disconnect()
 
 
-async def test_s24_nothing_can_be_framed_opened_or_embedded() -> None:
-    async with house() as rooms:
+async def test_s24_nothing_can_be_framed_opened_or_embedded(built: Path) -> None:
+    async with house(web_app=built) as rooms:
         http = await rooms.dial()
-        for path in ("/v1/server", "/openapi.json", "/nothing", "/healthz"):
+        for path in ("/v1/server", "/openapi.json", "/nothing", "/healthz", *PATHS):
             reply = await http.ask("GET", path)
-            assert reply["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+            policy = (reply["content-security-policy"] or "").split("; ")
+            assert policy[0] == "default-src 'none'"
+            assert "frame-ancestors 'none'" in policy
             assert reply["x-frame-options"] == "DENY"
             assert reply["cross-origin-opener-policy"] == "same-origin"
             assert reply["cross-origin-resource-policy"] == "same-origin"
+
+
+async def test_s24_no_foreign_page_loads_a_file_of_the_app(built: Path) -> None:
+    async with house(web_app=built) as rooms:
+        http = await rooms.dial()
+        for path in PATHS:
+            foreign = await http.ask("GET", path, headers={"Origin": "https://evil.example"})
+            assert (foreign.status, foreign.error) == (403, "forbidden")
+            named = await http.ask("GET", path, headers={"Host": "evil.example"})
+            assert (named.status, named.error) == (421, "misdirected")
+            own = await http.ask("GET", path, headers={"Origin": f"http://127.0.0.1:{rooms.port}"})
+            assert own.status == 200
+            assert not [name for name, _ in own.headers if name.startswith("access-control-")]

@@ -1,8 +1,12 @@
-"""S-26, the server's side: every answer says that nobody may keep it, whoever wrote it."""
+"""S-26, the server's side: every answer says that nobody may keep it, but files named by their own hash."""
+
+import re
+from pathlib import Path
 
 import pytest
 from tests.server.gate.test_gate import replies_of_all_kinds
 from tests.server.house import Reply, house
+from tests.server.pages.small_app import PATHS
 from tests.server.signalling.raw_client import RawClient
 
 
@@ -48,3 +52,30 @@ async def test_s26_limits_and_conditions_change_nothing() -> None:
         assert replies[-1].status == 200
         for reply in replies:
             assert_not_kept(reply)
+
+
+async def test_s26_of_the_app_only_files_named_by_their_hash_are_kept(built: Path) -> None:
+    async with house(web_app=built) as rooms:
+        http = await rooms.dial()
+        for path in PATHS:
+            reply = await http.ask("GET", path)
+            if re.fullmatch(r"/assets/\w+-[\w-]{8}\.(js|css)", path):
+                assert reply["cache-control"] == "public, max-age=31536000, immutable"
+            else:
+                assert_not_kept(reply)
+
+
+async def test_s26_a_file_of_another_build_is_gone_and_that_is_not_kept_either(built: Path) -> None:
+    """A browser that holds an old index asks for what no longer is: it must not remember the answer."""
+    async with house(web_app=built) as rooms:
+        reply = await (await rooms.dial()).ask("GET", "/assets/main-00000000.js")
+        assert reply.status == 404
+        assert_not_kept(reply)
+
+
+async def test_s26_a_worker_governs_the_app_only_from_where_it_was_built(built: Path) -> None:
+    async with house(web_app=built) as rooms:
+        http = await rooms.dial()
+        allowed = [p for p in PATHS if (await http.ask("GET", p))["service-worker-allowed"] is not None]
+        assert allowed == ["/service-worker.js"]
+        assert_not_kept(await http.ask("GET", "/service-worker.js"))

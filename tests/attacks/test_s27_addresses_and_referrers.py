@@ -2,9 +2,11 @@
 
 import logging
 import re
+from pathlib import Path
 
 import pytest
 from tests.server.house import House, Person, house
+from tests.server.pages.small_app import PATHS
 from tests.server.signalling.raw_client import RawClient
 
 from whisp.server.app import OPERATIONS
@@ -66,8 +68,8 @@ async def test_s27_no_log_line_repeats_an_address(driver: str, caplog: pytest.Lo
     assert not [line for line in lines if re.search(r"127\.0\.0\.1|odile", line)]
 
 
-async def test_s27_no_answer_sends_a_referrer_on() -> None:
-    async with house() as rooms:
+async def test_s27_no_answer_sends_a_referrer_on(built: Path) -> None:
+    async with house(web_app=built) as rooms:
         http = await rooms.dial()
-        for path in ("/v1/server", "/nothing"):
+        for path in ("/v1/server", "/nothing", *PATHS):
             assert (await http.ask("GET", path))["referrer-policy"] == "no-referrer"

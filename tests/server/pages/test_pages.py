@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.server.house import Http, Reply, house
+from tests.server.pages.small_app import FILES, PATHS, SCRIPT
 
 from whisp.server.errors import StartError
 from whisp.server.gate import http_protocol
@@ -15,30 +16,6 @@ from whisp.server.gate.answers import SECURITY_HEADERS
 from whisp.server.pages import pages
 from whisp.server.pages.headers import CONTENT_SECURITY_POLICY
 from whisp.server.pages.pages import Pages
-
-SCRIPT = b"export const long = '" + b"whisp " * 40_000 + b"';\n"
-"""More than one piece of an answer, also compressed by nothing."""
-
-FILES = {
-    "index.html": b"<!doctype html><title>Whisp</title>" + b"<p>quiet</p>" * 40,
-    "service-worker.js": b"self.skipWaiting();",
-    "manifest.webmanifest": b'{"name":"Whisp"}',
-    "icon.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-    "assets/main-Ab3_x-9Z.js": SCRIPT,
-    "assets/main-Cd4e5f6g.css": b"body{}",
-    "assets/ring.ogg": b"OggS",
-}
-PATHS = {"/" if name == "index.html" else f"/{name}": body for name, body in FILES.items()}
-
-
-@pytest.fixture
-def built(tmp_path: Path) -> Path:
-    """A folder with a small web app."""
-    folder = tmp_path / "web_app"
-    for name, body in FILES.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(body)
-    return folder
 
 
 async def get(http: Http, path: str, **headers: str | None) -> Reply:
