@@ -1,4 +1,4 @@
-"""A browser and a server for the tests of the web app, one of each a worker, and a profile for each person."""
+"""A browser and a server for the tests of the web app, one of each a worker; a profile for each person."""
 
 import re
 import tempfile
