@@ -46,6 +46,7 @@ class Person:
         return self
 
     async def _choose_passphrase(self, passphrase: str) -> None:
+        await self.page.get_by_role("radio", name=say("onboarding.openPassphrase")).check(force=True)
         for label in ("onboarding.passphrase", "onboarding.again"):
             await self.page.get_by_label(say(label), exact=True).fill(passphrase)
 
