@@ -44,4 +44,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     sourcemap: false,
   },
+  worker: {
+    format: "es",
+    rolldownOptions: { output: { entryFileNames: "assets/worker-[hash].js" } },
+  },
 });

@@ -1,10 +1,36 @@
 /** The product's page. */
 
-import { DeferredSource, openingView } from "./source.ts";
+import type { WorkerPart } from "../client/page.ts";
+import workerAddress from "../client/worker.ts?worker&url";
+import { ClientSource } from "./adapter/client-source.ts";
+import { browserSaving } from "./adapter/saving.ts";
+import { browserPasskeys } from "./passkey.ts";
+import { Memory } from "./settings.ts";
 import { start } from "./start.ts";
+import { scriptAddress } from "./trusted.ts";
 
-/** What the client follows up on once it is loaded: see `DeferredSource.follow`. */
-export const source = new DeferredSource(openingView(location.host));
+const source = new ClientSource({
+  origin: location.origin,
+  host: location.host,
+  memory: new Memory(() => localStorage),
+  saving: browserSaving(window),
+  passkeys: browserPasskeys("credentials" in navigator ? navigator.credentials : null),
+  makeWorker: () =>
+    // a Worker's handlers are typed with more of an event than anybody looks at
+    new Worker(scriptAddress(workerAddress), { type: "module", name: "whisp" }) as unknown as WorkerPart,
+  now: () => Date.now() / 1000,
+  persist: () => {
+    if ("storage" in navigator) navigator.storage.persist().catch(() => undefined);
+  },
+  reload: () => {
+    location.reload();
+  },
+});
 
 const root = document.querySelector("#whisp");
 if (root !== null) start(source, root);
+void source.open();
+
+window.addEventListener("online", () => {
+  source.networkChanged();
+});

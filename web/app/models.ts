@@ -20,7 +20,24 @@ export interface SettingsView {
   readonly direct: boolean;
   /** Single letters answer rings and reply. */
   readonly letters: boolean;
+  /** Tell the other side what was read. */
+  readonly receipts: boolean;
+  /** Seconds without a key or a touch until it locks; `null` never. */
+  readonly lockAfter: LockAfter;
 }
+
+/** What may be chosen for the time until it locks by itself, seconds. */
+export const LOCK_AFTER = [60, 300, 900, 3600, null] as const;
+export type LockAfter = (typeof LOCK_AFTER)[number];
+
+/** What opens the keys of this device: whoever opens the browser, a passphrase, or a passkey. */
+export type Opener = "none" | "passphrase" | "passkey";
+
+/** An opener as a person chooses it; a passkey is asked for when it is needed. */
+export type OpenerChoice =
+  | { readonly kind: "none" }
+  | { readonly kind: "passphrase"; readonly passphrase: string }
+  | { readonly kind: "passkey" };
 
 /** What this run has learned about someone. Nobody is looked up unasked. */
 export type Presence = "online" | "recently" | "out" | "unknown";
@@ -46,7 +63,15 @@ export interface PeerView {
 }
 
 export type RingEnd =
-  "declined" | "busy" | "noAnswer" | "elsewhere" | "cancelled" | "timedOut" | "failed" | "identity";
+  | "declined"
+  | "busy"
+  | "noAnswer"
+  | "elsewhere"
+  | "cancelled"
+  | "timedOut"
+  | "failed"
+  | "unreachable"
+  | "identity";
 
 /** The answer to the last look-up or ring, beside the contacts. */
 export type AnswerView =
@@ -59,11 +84,22 @@ export type AnswerView =
 export type ConnectionView =
   | { readonly state: "online" }
   | { readonly state: "connecting" }
-  | { readonly state: "down"; readonly why: "silent" | "lies" | "clock" | "version" | "replaced" };
+  | {
+      readonly state: "down";
+      readonly why: "silent" | "lies" | "clock" | "version" | "replaced" | "refused";
+      /** When it tries again by itself; `null` if it does not. */
+      readonly retryAt: number | null;
+    };
 
 export type NameAnswer = "none" | "checking" | "free" | "taken" | "bad";
 
+/** Why no account was made. */
+export type RegisterProblem = "none" | "failed" | "unreachable" | "slowed" | "storage" | "passkey";
+
 export type LockReason = "start" | "locked" | "panic";
+
+/** Why it did not open. */
+export type LockProblem = "none" | "wrong" | "damaged" | "inUse" | "passkey" | "failed";
 
 /** How frames travel. `held`: the line is down, and the call is kept until `heldUntil`. */
 export type LineView =
@@ -84,6 +120,8 @@ export type Progress = "waiting" | "sent" | "delivered" | "read" | "failed";
 /** A message said earlier, shown above its answer. */
 export interface QuoteView {
   readonly own: boolean;
+  /** Its sender's number. */
+  readonly id: number;
   readonly text: string;
 }
 
@@ -111,6 +149,8 @@ export type FileFault =
   | "damaged"
   | "unreadable"
   | "unwritable"
+  | "diskFull"
+  | "failed"
   | "ended";
 
 export interface FileEntry {
@@ -127,8 +167,8 @@ export interface FileEntry {
   readonly at: number;
   readonly state: FileState;
   readonly fault: FileFault | null;
-  /** It does not fit into memory: it must be saved while it arrives. */
-  readonly tooLarge: boolean;
+  /** It does not fit into memory: it must be saved while it arrives, or cannot be had in this browser. */
+  readonly room: "memory" | "disk" | "none";
   /** The whole file, while it is in memory. Shown inline only if its bytes are a raster image. */
   readonly content: Blob | null;
 }
@@ -137,7 +177,8 @@ export interface FileEntry {
 export interface NoteEntry {
   readonly kind: "note";
   readonly key: string;
-  readonly note: "sameKey" | "firstContact" | "wentDirect" | "wentRelayed" | "screenshot" | "lost";
+  readonly note:
+    "sameKey" | "firstContact" | "wentDirect" | "wentRelayed" | "stayRelayed" | "screenshot" | "lost";
   readonly at: number;
   /** Of `lost`: how many messages. */
   readonly count: number;
@@ -155,6 +196,8 @@ export interface CallView {
   readonly log: readonly Entry[];
   /** How many entries fell out of memory at the old end. */
   readonly forgotten: number;
+  /** How many of their messages were not on the screen yet. */
+  readonly unread: number;
   readonly typing: boolean;
   /** Digits that both sides of this call can compare; empty until known. */
   readonly sessionCode: string;
@@ -174,14 +217,19 @@ export type Stage =
       readonly at: "onboarding";
       readonly answer: NameAnswer;
       readonly busy: boolean;
-      readonly failed: boolean;
+      readonly problem: RegisterProblem;
+      /** Keys were here before, and the browser has lost them. */
+      readonly lost: boolean;
     }
   | {
       readonly at: "locked";
       readonly reason: LockReason;
-      readonly problem: "none" | "wrong" | "damaged" | "inUse";
+      readonly opener: Opener;
+      readonly problem: LockProblem;
       readonly busy: boolean;
     }
+  /** This browser keeps nothing here, so no keys can be held. */
+  | { readonly at: "unusable" }
   | { readonly at: "home"; readonly contacts: readonly ContactView[]; readonly answer: AnswerView }
   | { readonly at: "ringOut"; readonly peer: PeerView; readonly startedAt: number }
   | { readonly at: "ringIn"; readonly peer: PeerView; readonly endsAt: number }
@@ -206,7 +254,16 @@ export interface SafetyView {
   readonly qr: Uint8Array;
   readonly comparedAt: number | null;
   readonly newKey: boolean;
+  /** What came of a scanned code: it was theirs, or it was not. */
+  readonly scan: "none" | "same" | "differs";
 }
+
+/** Something that happened aside, said once above everything, until it is put away. */
+export type Notice =
+  | { readonly kind: "failed" | "unreachable" | "storageFull" | "passkey" | "protected" }
+  | { readonly kind: "slowed"; readonly retryAt: number }
+  /** The server said something about someone that an honest one would not. */
+  | { readonly kind: "lies"; readonly name: string };
 
 export interface AppView {
   readonly stage: Stage;
@@ -216,6 +273,15 @@ export interface AppView {
   readonly server: string;
   readonly connection: ConnectionView;
   readonly settings: SettingsView;
+  /** What opens the keys of this device. */
+  readonly opener: Opener;
+  /** The opener is being changed. */
+  readonly protecting: boolean;
+  /** Passkeys can be asked for in this browser. */
+  readonly passkeys: boolean;
+  readonly notice: Notice | null;
+  /** A newer build has been fetched, and comes with the next load. */
+  readonly updated: boolean;
   /** Open over the stage while someone compares. */
   readonly safety: SafetyView | null;
   /** An erasure under way, or one the server did not confirm. */
@@ -225,8 +291,11 @@ export interface AppView {
 /** What a person can ask for. Nothing is returned: what comes of it is seen in the next view. */
 export interface Actions {
   checkName(name: string): void;
-  register(name: string, passphrase: string): void;
+  register(name: string, opener: OpenerChoice): void;
+  /** The passphrase, or "" where something else opens it. */
   unlock(passphrase: string): void;
+  /** Erases what is stored here, which cannot be opened, and begins anew. */
+  startAnew(): void;
   /** Wipes at once; asks nothing. */
   panic(): void;
   lock(): void;
@@ -255,11 +324,18 @@ export interface Actions {
   openSafety(name: string): void;
   closeSafety(): void;
   compareSafety(name: string, matches: boolean): void;
+  /** The bytes of a code that the camera saw on their screen. */
+  scanSafety(name: string, bytes: Uint8Array): void;
   /** The changed key was compared and matches: keep it. */
   acceptNewKey(name: string): void;
   removeContact(name: string): void;
   /** Leave a moment (gone, stopped, erased) or an answer beside the contacts. */
   dismiss(): void;
+  dismissNotice(): void;
+  /** Loads the newer build. */
+  update(): void;
+  /** Opens the keys of this device another way from now on. */
+  protect(opener: OpenerChoice): void;
   change(settings: Partial<SettingsView>): void;
   setTheme(theme: Theme): void;
   setLanguage(language: Language | null): void;
@@ -283,6 +359,9 @@ export const MAX_TEXT_BYTES = 32 * 1024;
 
 /** Fewer characters are guessed within a day even through Argon2id. */
 export const MIN_PASSPHRASE = 8;
+
+/** What files of one call may take in memory together, bytes. More than that hurts a phone. */
+export const MAX_FILES_BYTES = 256 * 1024 * 1024;
 
 /** How long typing is believed without news, seconds. */
 export const TYPING_SECONDS = 6;

@@ -10,6 +10,8 @@ export const DEFAULT_SETTINGS: SettingsView = {
   blur: false,
   direct: false,
   letters: true,
+  receipts: true,
+  lockAfter: 900,
 };
 
 /** The view while the client is being loaded and the vault looked for. */
@@ -20,6 +22,11 @@ export function openingView(server: string, settings: SettingsView = DEFAULT_SET
     server,
     connection: { state: "connecting" },
     settings,
+    opener: "none",
+    protecting: false,
+    passkeys: false,
+    notice: null,
+    updated: false,
     safety: null,
     erasing: "no",
   };

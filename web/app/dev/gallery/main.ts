@@ -31,7 +31,10 @@ function show(element: Element, first: AppView): void {
       change({ ...view, settings: { ...view.settings, language } });
     },
     panic: () => {
-      change({ ...view, stage: { at: "locked", reason: "panic", problem: "none", busy: false } });
+      change({
+        ...view,
+        stage: { at: "locked", reason: "panic", opener: "passphrase", problem: "none", busy: false },
+      });
     },
     sendText: (text) => {
       const { stage } = view;

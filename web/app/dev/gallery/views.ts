@@ -60,7 +60,7 @@ function file(key: string, own: boolean, name: string, more: Partial<Entry>): En
     at: at(11, 21, 14, 6),
     state: "offered",
     fault: null,
-    tooLarge: false,
+    room: "memory",
     content: null,
     ...more,
   } as Entry;
@@ -77,7 +77,7 @@ const TALK = (): readonly Entry[] => [
   said("t2", true, "That is plenty. Nothing with your name on it, please.", 2),
   file("f1", false, "outfall.png", { size: 412_000, moved: 412_000, state: "done", content: picture() }),
   said("t3", true, "Is that the new pipe, or the one from the permit?", 5, {
-    quote: { own: false, text: "This morning, east side." },
+    quote: { own: false, id: 1, text: "This morning, east side." },
   }),
   said("t4", false, "The new one. It is on no drawing.", 5),
   file("f2", false, "inspection-notes.pdf", { state: "moving", moved: 11_400_000, left: 6 }),
@@ -94,7 +94,7 @@ const FOREIGN: readonly Entry[] = [
   { kind: "note", key: "n3", note: "lost", at: NOW, count: 3 },
   file("f3", false, "a-very-long-name-of-a-file-that-has-to-wrap-somewhere-because-it-never-ends.tar.gz", {}),
   file("f4", true, "plan.odt", { state: "offered" }),
-  file("f5", false, "film.mkv", { size: 9_400_000_000, tooLarge: true }),
+  file("f5", false, "film.mkv", { size: 9_400_000_000, room: "disk" }),
   file("f6", false, "notes.txt", { state: "stopped", fault: "damaged" }),
   file("f7", true, "map.png", { state: "paused", moved: 7_000_000 }),
   said("t6", false, "😀", 6),
@@ -122,6 +122,7 @@ function call(more: Partial<CallView>): Stage {
       directAsk: "none",
       log: TALK(),
       forgotten: 0,
+      unread: 0,
       typing: true,
       sessionCode: "48 213 905",
       ...more,
@@ -171,14 +172,15 @@ const QR = Uint8Array.from({ length: 82 }, (_, index) => (index * 89 + 7) % 256)
 /** Every screen by name. */
 export const SCREENS: Readonly<Record<string, () => AppView>> = {
   starting: () => openingView("whisp.example.org"),
-  onboarding: () => view({ at: "onboarding", answer: "none", busy: false, failed: false }, { me: "" }),
+  onboarding: () =>
+    view({ at: "onboarding", answer: "none", busy: false, problem: "none", lost: false }, { me: "" }),
   "onboarding-taken": () =>
-    view({ at: "onboarding", answer: "taken", busy: false, failed: true }, { me: "" }),
-  unlock: () => view({ at: "locked", reason: "start", problem: "wrong", busy: false }),
-  locked: () => view({ at: "locked", reason: "panic", problem: "none", busy: false }),
+    view({ at: "onboarding", answer: "taken", busy: false, problem: "unreachable", lost: true }, { me: "" }),
+  unlock: () => view({ at: "locked", reason: "start", opener: "passphrase", problem: "wrong", busy: false }),
+  locked: () => view({ at: "locked", reason: "panic", opener: "passphrase", problem: "none", busy: false }),
   home: () => view(HOME),
   "home-empty": () => view({ at: "home", contacts: [], answer: { kind: "none" } }),
-  "home-down": () => view(HOME, { connection: { state: "down", why: "silent" } }),
+  "home-down": () => view(HOME, { connection: { state: "down", why: "silent", retryAt: null } }),
   notfound: () =>
     view({ at: "home", contacts: CONTACTS, answer: { kind: "notFound", name: "odlie", retryAt: NOW + 8 } }),
   declined: () =>
@@ -196,7 +198,9 @@ export const SCREENS: Readonly<Record<string, () => AppView>> = {
   offline: () => view(call({ line: HELD, typing: false })),
   "offline-short": () => view(call({ line: { ...HELD, heldUntil: NOW + 58 }, typing: false })),
   safety: () =>
-    view(HOME, { safety: { name: "odile", digits: DIGITS, qr: QR, comparedAt: null, newKey: false } }),
+    view(HOME, {
+      safety: { name: "odile", digits: DIGITS, qr: QR, comparedAt: null, newKey: false, scan: "none" },
+    }),
   keychanged: () =>
     view({ at: "stopped", name: "sefa", why: { kind: "key", compared: true, since: at(8, 18, 9, 0) } }),
   stopped: () => view({ at: "stopped", name: "odile", why: { kind: "tampered" } }),

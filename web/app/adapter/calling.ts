@@ -1,0 +1,587 @@
+/** Rings, the call, and its files: what a person does goes to the worker, and what happens comes back as a stage. */
+
+import type {
+  CallEvent,
+  CallView as CallFacts,
+  ContactView as KnownContact,
+  PageEvent,
+  RingView,
+} from "../../client/messages.ts";
+import { WorkerError } from "../../client/page.ts";
+import * as call from "../call-state.ts";
+import {
+  type AnswerView,
+  type ContactView,
+  type FileFault,
+  MAX_TEXT_BYTES,
+  type PeerView,
+  type RingEnd,
+  type Stage,
+  type TheirWipe,
+  TYPING_SECONDS,
+} from "../models.ts";
+import type { ChosenFile } from "./ports.ts";
+import { faultName, noticeOf, type Stand } from "./stand.ts";
+
+/** How long an answer to a look-up is believed, seconds. */
+const ONLINE_SECONDS = 120;
+const RECENT_SECONDS = 3600;
+
+/** Names whose changed key was shown; a peer or server that shows a thousand gets no thousand pages. */
+const MAX_ALARMED = 256;
+
+interface Seen {
+  readonly reached: boolean;
+  readonly at: number;
+}
+
+/** Everything with another person in it. */
+export class Calling {
+  readonly #stand: Stand;
+  #contacts: readonly KnownContact[] = [];
+  readonly #seen = new Map<string, Seen>();
+  readonly #compared = new Map<string, number>(); // what a changed key has made void
+  readonly #alarmed = new Set<string>();
+  #call: call.CallState | null = null;
+  #ring: RingView | null = null;
+  #calling = 0;
+  #typingTimer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(stand: Stand) {
+    this.#stand = stand;
+  }
+
+  /** An account is open: shows its contacts. */
+  async opened(): Promise<void> {
+    this.#home();
+    try {
+      this.#know(await this.#stand.ask("contacts"));
+    } catch {
+      // locked meanwhile; then there is nothing to show
+    }
+  }
+
+  /** Forgets everything, now. */
+  wipe(): void {
+    this.#endCall();
+    this.#contacts = [];
+    this.#seen.clear();
+    this.#compared.clear();
+    this.#alarmed.clear();
+    this.#ring = null;
+    this.#calling += 1;
+  }
+
+  /** Takes what concerns people. */
+  receive(event: PageEvent): void {
+    switch (event.type) {
+      case "call":
+        this.#receiveInCall(event.call, event.event);
+        break;
+      case "ring":
+        this.#receiveRing(event.ring);
+        break;
+      case "ring-ended":
+        this.#ringEnded(event.ring, event.end);
+        break;
+      case "contacts":
+        this.#know(event.contacts);
+        break;
+      case "key-changed":
+        this.#keyChanged(event.username, false);
+        break;
+      case "connection-changed": {
+        const { retryAt, state } = event;
+        this.#change((now) => call.trying(now, state === "waiting" ? retryAt : null, state === "connecting"));
+        break;
+      }
+      case "server-warned":
+      case "client-locked":
+        break;
+    }
+  }
+
+  // Looking and ringing out
+
+  async find(name: string): Promise<void> {
+    if (this.#stand.view.stage.at !== "home") return;
+    this.#answer({ kind: "looking", name });
+    const attempt = ++this.#calling;
+    try {
+      const online = await this.#stand.ask("discover", name);
+      this.#saw(name, online);
+      if (attempt === this.#calling) this.#answer({ kind: "none" });
+    } catch (error) {
+      if (attempt === this.#calling) this.#answered(name, error);
+    }
+  }
+
+  async ring(name: string): Promise<void> {
+    const stand = this.#stand;
+    const { at } = stand.view.stage;
+    if (at !== "home" && at !== "gone" && at !== "stopped") return;
+    const attempt = ++this.#calling;
+    const peer = this.#peer(name, false);
+    stand.show({ safety: null, stage: { at: "ringOut", peer, startedAt: stand.ports.now() } });
+    try {
+      const facts = await stand.ask("call", name);
+      if (attempt === this.#calling && this.#mayBegin("ringOut")) this.#begin(facts);
+      else stand.tell("hangUp", facts.id); // stopped in the same moment as it was accepted
+    } catch (error) {
+      if (attempt === this.#calling && this.#isAt("ringOut")) this.#answered(name, error);
+    }
+  }
+
+  stopRinging(): void {
+    if (this.#stand.view.stage.at !== "ringOut") return;
+    this.#calling += 1;
+    this.#stand.tell("stopCalling");
+    this.#home();
+  }
+
+  // Being rung
+
+  async accept(): Promise<void> {
+    const stand = this.#stand;
+    const ring = this.#ring;
+    if (ring === null || stand.view.stage.at !== "ringIn") return;
+    this.#ring = null; // answered once
+    try {
+      const facts = await stand.ask("acceptRing", ring.id);
+      if (this.#mayBegin("ringIn")) this.#begin(facts);
+      else stand.tell("hangUp", facts.id);
+    } catch (error) {
+      if (this.#isAt("ringIn")) this.#answered(ring.caller, error);
+    }
+  }
+
+  decline(): void {
+    const ring = this.#ring;
+    this.#ring = null;
+    if (ring !== null) this.#stand.tell("declineRing", ring.id, false);
+    if (this.#stand.view.stage.at === "ringIn") this.#home();
+  }
+
+  // In the call
+
+  async sendText(text: string, replyTo: string | null): Promise<void> {
+    const now = this.#call;
+    if (now === null || text === "" || new TextEncoder().encode(text).length > MAX_TEXT_BYTES) return;
+    const [said, key] = call.say(now, text, replyTo, this.#stand.ports.now());
+    this.#put(said);
+    await this.#send(key);
+  }
+
+  async retryText(key: string): Promise<void> {
+    const waiting = this.#call === null ? null : call.again(this.#call, key);
+    if (waiting === null) return;
+    this.#put(waiting);
+    await this.#send(key);
+  }
+
+  typing(active: boolean): void {
+    if (this.#call !== null) this.#stand.tell("setTyping", this.#call.id, active);
+  }
+
+  markRead(id: number): void {
+    const next = this.#call === null ? null : call.markRead(this.#call, id);
+    if (next === null) return;
+    this.#put(next);
+    this.#stand.tell("markRead", next.id, id);
+  }
+
+  requestDirect(): void {
+    const now = this.#call;
+    if (now?.directAsk !== "none" || now.line.state !== "relayed") return;
+    this.#put({ ...now, directAsk: "ours" });
+    this.#stand.tell("requestDirect", now.id);
+  }
+
+  answerDirect(yes: boolean): void {
+    const now = this.#call;
+    if (now?.directAsk !== "theirs") return;
+    this.#put({ ...now, directAsk: "none" });
+    this.#stand.tell("answerDirect", now.id, yes);
+  }
+
+  /** Ends the call. What was said is gone from the screen before the other side has heard of it. */
+  hangUp(): void {
+    const now = this.#call;
+    if (now === null) return;
+    this.#stand.tell("hangUp", now.id);
+    this.#gone(now, "told");
+  }
+
+  // Files
+
+  async sendFile(file: File): Promise<void> {
+    const id = this.#call?.id;
+    if (id === undefined) return;
+    const source = { blob: file, name: file.name === "" ? "file" : file.name, mediaType: "" };
+    try {
+      const view = await this.#stand.ask("sendFile", id, source);
+      this.#in(id, (now, at) => call.addFile(now, view, true, at));
+    } catch (error) {
+      const fault = faultOfError(error, true);
+      this.#in(id, (now, at) => call.fileRefused(now, file, fault, at));
+    }
+  }
+
+  async acceptFile(fileId: string, stream: boolean): Promise<void> {
+    const now = this.#call;
+    const file = now === null ? null : call.fileOf(now, fileId);
+    if (now === null || file?.state !== "offered" || file.own) return;
+    let handle: ChosenFile | null = null;
+    if (stream) {
+      handle = await this.#choose(now.safeNames.get(fileId) ?? "file");
+      if (handle === null) return; // the offer stands
+    }
+    this.#in(now.id, (state) => call.accepted(state, fileId));
+    try {
+      await this.#stand.ask("acceptFile", now.id, fileId, handle === null ? "memory" : { handle });
+    } catch (error) {
+      const reason = error instanceof WorkerError ? error.reason : null;
+      this.#in(now.id, (state) =>
+        reason === "too_large"
+          ? call.noRoom(state, fileId)
+          : call.stopped(state, fileId, faultOfError(error, false)),
+      );
+    }
+  }
+
+  declineFile(fileId: string): void {
+    const id = this.#call?.id;
+    if (id === undefined) return;
+    this.#stand.tell("declineFile", id, fileId);
+    this.#in(id, (now) => call.stopped(now, fileId, "declined"));
+  }
+
+  cancelFile(fileId: string): void {
+    const id = this.#call?.id;
+    if (id === undefined) return;
+    this.#stand.tell("cancelFile", id, fileId);
+    this.#in(id, (now) => call.stopped(now, fileId, "cancelled"));
+  }
+
+  saveFile(fileId: string): void {
+    const now = this.#call;
+    const file = now === null ? null : call.fileOf(now, fileId);
+    if (now === null || file === null) return;
+    const { content } = file;
+    if (content === null) return;
+    this.#stand.ports.saving.download(content, now.safeNames.get(fileId) ?? "file");
+    this.#put(call.saved(now, fileId));
+  }
+
+  // People
+
+  removeContact(name: string): void {
+    this.#stand.ask("forget", name).catch((error: unknown) => {
+      this.#stand.notice(noticeOf(error, this.#stand.ports.now()));
+    });
+    this.#home();
+  }
+
+  /** Returns what is known of a contact, `null` for someone new. */
+  contact(name: string): KnownContact | null {
+    return this.#contacts.find(({ username }) => username === name) ?? null;
+  }
+
+  /** Leaves a moment, or an answer beside the contacts. */
+  dismiss(): void {
+    const { at } = this.#stand.view.stage;
+    if (at === "gone" || at === "stopped" || at === "home") this.#home();
+  }
+
+  async #choose(name: string): Promise<ChosenFile | null> {
+    try {
+      return await this.#stand.ports.saving.choose(name);
+    } catch {
+      this.#stand.notice({ kind: "failed" });
+      return null;
+    }
+  }
+
+  // What happens
+
+  #receiveInCall(id: number, event: CallEvent): void {
+    const now = this.#call;
+    if (now?.id !== id) return; // of a call that was left
+    if (event.type === "ended") {
+      this.#ended(now, event.reason);
+      return;
+    }
+    if (event.type === "direct-requested" && !this.#stand.view.settings.direct) {
+      this.#stand.tell("answerDirect", id, false);
+      return;
+    }
+    const at = this.#stand.ports.now();
+    this.#put(call.receive(now, event, at), true);
+    if (event.type === "typing" && event.active) this.#believeTyping();
+  }
+
+  #receiveRing(ring: RingView): void {
+    const { stage } = this.#stand.view;
+    const isFree = stage.at === "home" || stage.at === "gone" || stage.at === "stopped";
+    if (!isFree) {
+      // whom one is ringing at the same moment is not busy: the client makes one call of the two
+      const isCross = stage.at === "ringOut" && stage.peer.name === ring.caller;
+      if (!isCross) this.#stand.tell("declineRing", ring.id, true);
+      return;
+    }
+    this.#ring = ring;
+    this.#saw(ring.caller, true);
+    const peer: PeerView = {
+      name: ring.caller,
+      comparedAt: ring.contact?.verifiedAt ?? null,
+      metAt: ring.contact?.added ?? null,
+      web: ring.isWeb,
+    };
+    this.#stand.show({ safety: null, stage: { at: "ringIn", peer, endsAt: ring.expiresAt } });
+  }
+
+  #ringEnded(id: number, end: Extract<PageEvent, { type: "ring-ended" }>["end"]): void {
+    const ring = this.#ring;
+    if (ring?.id !== id || this.#stand.view.stage.at !== "ringIn") return;
+    this.#ring = null;
+    if (end === "accepted" || end === "declined") return; // done here, and seen as what it led to
+    this.#home({ kind: "ringEnd", name: ring.caller, end: endOf(end) });
+  }
+
+  #ended(now: call.CallState, reason: Extract<CallEvent, { type: "ended" }>["reason"]): void {
+    switch (reason) {
+      case "hung_up":
+      case "locked":
+        this.#gone(now, "told");
+        break;
+      case "peer_hung_up":
+        this.#gone(now, "says");
+        break;
+      case "peer_locked":
+        this.#gone(now, "locked");
+        break;
+      case "lost":
+        this.#gone(now, "silent");
+        break;
+      case "revoked":
+      case "tampered":
+      case "forked":
+      case "protocol":
+      case "stalled":
+        this.#endCall();
+        this.#stop({ at: "stopped", name: now.peer.name, why: { kind: reason } });
+        break;
+    }
+  }
+
+  #gone(now: call.CallState, theirs: TheirWipe): void {
+    this.#endCall();
+    this.#saw(now.peer.name, theirs !== "silent");
+    this.#stop({
+      at: "gone",
+      name: now.peer.name,
+      seconds: Math.max(0, this.#stand.ports.now() - now.startedAt),
+      messages: now.said,
+      saved: now.saved,
+      theirs,
+      wipesWithin: call.HOLD_SECONDS,
+    });
+  }
+
+  #stop(stage: Stage): void {
+    this.#stand.show({ safety: null, stage });
+  }
+
+  #keyChanged(name: string, asked: boolean): void {
+    const known = this.contact(name);
+    const { at } = this.#stand.view.stage;
+    const mayShow = asked || (at === "home" && !this.#alarmed.has(name));
+    if (this.#alarmed.size < MAX_ALARMED) this.#alarmed.add(name);
+    if (!mayShow) return;
+    const now = this.#stand.ports.now();
+    const comparedAt = known?.verifiedAt ?? this.#compared.get(name) ?? null;
+    const why = {
+      kind: "key",
+      compared: comparedAt !== null,
+      since: comparedAt ?? known?.added ?? now,
+    } as const;
+    this.#stop({ at: "stopped", name, why });
+  }
+
+  #answered(name: string, error: unknown): void {
+    const fault = faultName(error);
+    if (fault === "KeyChangedError") {
+      this.#keyChanged(name, true);
+      return;
+    }
+    if (fault === "LockedError") return; // the lock shows itself
+    if (fault === "NotFoundError") this.#saw(name, false);
+    this.#home(answerOf(name, error, this.#stand.ports.now()));
+  }
+
+  // State
+
+  #begin(facts: CallFacts): void {
+    const { ports } = this.#stand;
+    this.#saw(facts.peer, true);
+    const peer = this.#peer(facts.peer, facts.isWeb);
+    const begun = call.begin(facts, peer, ports.saving.canStream, ports.now());
+    this.#call = begun;
+    this.#stand.show({ safety: null, stage: { at: "call", call: call.viewOf(begun) } });
+  }
+
+  #isAt(at: Stage["at"]): boolean {
+    return this.#stand.view.stage.at === at;
+  }
+
+  #mayBegin(from: "ringOut" | "ringIn"): boolean {
+    return this.#isAt(from) && this.#call === null;
+  }
+
+  async #send(key: string): Promise<void> {
+    const now = this.#call;
+    const entry = now === null ? null : call.entryOf(now, key);
+    if (now === null || entry?.kind !== "text") return;
+    try {
+      const quote = entry.quote === null ? null : { isOwn: entry.quote.own, id: entry.quote.id };
+      const sent = await this.#stand.ask("sendText", now.id, entry.text, quote);
+      this.#in(now.id, (state) => call.sent(state, key, sent.id));
+    } catch {
+      this.#in(now.id, (state) => call.notSent(state, key));
+    }
+  }
+
+  #believeTyping(): void {
+    if (this.#typingTimer !== null) clearTimeout(this.#typingTimer);
+    this.#typingTimer = setTimeout(() => {
+      this.#change(call.typingFaded);
+    }, TYPING_SECONDS * 1000);
+  }
+
+  #endCall(): void {
+    this.#call = null;
+    if (this.#typingTimer !== null) clearTimeout(this.#typingTimer);
+    this.#typingTimer = null;
+  }
+
+  /** Changes the call if it is still that one. */
+  #in(id: number, changed: (now: call.CallState, at: number) => call.CallState): void {
+    if (this.#call?.id === id) this.#put(changed(this.#call, this.#stand.ports.now()));
+  }
+
+  #change(changed: (now: call.CallState) => call.CallState): void {
+    if (this.#call !== null) this.#put(changed(this.#call));
+  }
+
+  #put(next: call.CallState, soon = false): void {
+    if (next === this.#call) return;
+    this.#call = next;
+    const change = { stage: { at: "call", call: call.viewOf(next) } } as const;
+    if (soon) this.#stand.showSoon(change);
+    else this.#stand.show(change);
+  }
+
+  #know(contacts: readonly KnownContact[]): void {
+    this.#contacts = contacts;
+    for (const { username, verifiedAt, hasNewKey } of contacts) {
+      if (verifiedAt !== null) this.#compared.set(username, verifiedAt);
+      else if (!hasNewKey) this.#compared.delete(username);
+    }
+    const { stage, safety } = this.#stand.view;
+    if (stage.at === "home") this.#stand.stage({ ...stage, contacts: this.#views() });
+    const now = this.#call;
+    if (now !== null) {
+      const { comparedAt, metAt } = this.#peer(now.peer.name, now.peer.web);
+      if (comparedAt !== now.peer.comparedAt || metAt !== now.peer.metAt) {
+        this.#put({ ...now, peer: { ...now.peer, comparedAt, metAt } });
+      }
+    }
+    if (safety !== null) {
+      const known = this.contact(safety.name);
+      if (known !== null) this.#stand.show({ safety: { ...safety, comparedAt: known.verifiedAt } });
+    }
+  }
+
+  #peer(name: string, web: boolean): PeerView {
+    const known = this.contact(name);
+    return { name, comparedAt: known?.verifiedAt ?? null, metAt: known?.added ?? null, web };
+  }
+
+  #views(): readonly ContactView[] {
+    const now = this.#stand.ports.now();
+    return this.#contacts.map(({ username, verifiedAt, hasNewKey }) => ({
+      name: username,
+      presence: presenceOf(this.#seen.get(username), now),
+      comparedAt: verifiedAt,
+      newKey: hasNewKey,
+    }));
+  }
+
+  /** Only contacts are remembered: a name that was tried once is nobody's business. */
+  #saw(name: string, reached: boolean): void {
+    this.#seen.set(name, { reached, at: this.#stand.ports.now() });
+    if (this.#seen.size > 2 * this.#contacts.length + 64) {
+      for (const known of [...this.#seen.keys()]) if (this.contact(known) === null) this.#seen.delete(known);
+    }
+  }
+
+  #home(answer: AnswerView = { kind: "none" }): void {
+    this.#stand.show({ safety: null, stage: { at: "home", contacts: this.#views(), answer } });
+  }
+
+  #answer(answer: AnswerView): void {
+    const { stage } = this.#stand.view;
+    if (stage.at === "home") this.#stand.stage({ ...stage, contacts: this.#views(), answer });
+  }
+}
+
+function presenceOf(seen: Seen | undefined, now: number): ContactView["presence"] {
+  if (seen === undefined || now - seen.at > RECENT_SECONDS) return "unknown";
+  if (!seen.reached) return "out";
+  return now - seen.at <= ONLINE_SECONDS ? "online" : "recently";
+}
+
+function endOf(end: Exclude<Extract<PageEvent, { type: "ring-ended" }>["end"], "accepted">): RingEnd {
+  return end === "timed_out" ? "timedOut" : end;
+}
+
+/** What is said beside the contacts when a look-up, a ring or an answer failed. */
+export function answerOf(name: string, error: unknown, now: number): AnswerView {
+  const end = (how: RingEnd): AnswerView => ({ kind: "ringEnd", name, end: how });
+  if (!(error instanceof WorkerError)) return end("failed");
+  switch (error.name) {
+    case "NotFoundError":
+    case "InvalidUsernameError":
+      return { kind: "notFound", name, retryAt: null };
+    case "RateLimitedError":
+      return { kind: "slowed", name, retryAt: Math.ceil(now + (error.retryAfter ?? 1)) };
+    case "DeclinedError":
+      return end("declined");
+    case "BusyError":
+      return end("busy");
+    case "NoAnswerError":
+      return end("noAnswer");
+    case "StoppedError":
+      return { kind: "none" };
+    case "RingOverError":
+      return end(ringOver(error.reason));
+    case "IdentityError":
+    case "RefusedIdentityError":
+    case "RevokedError":
+      return end("identity");
+    case "ServerUnreachableError":
+    case "TransportError":
+      return end("unreachable");
+    default:
+      return end("failed");
+  }
+}
+
+function ringOver(reason: string | null): RingEnd {
+  if (reason === "cancelled" || reason === "elsewhere") return reason;
+  return reason === "timed_out" ? "timedOut" : "failed";
+}
+
+function faultOfError(error: unknown, own: boolean): FileFault {
+  return call.faultOf(error instanceof WorkerError ? error.reason : null, own);
+}
