@@ -1,7 +1,8 @@
 /** Around a conversation: what it needs of its client, and why it can end. */
 
-import { ByeReason } from "../core/content/index.ts";
-import type { DeviceList } from "../core/device-list.ts";
+import { ByeReason, type ListUpdate } from "../core/content/index.ts";
+import { decodeDeviceList, type DeviceList, listedCertificateDigest } from "../core/device-list.ts";
+import { HandshakeError } from "../core/errors.ts";
 import { EndReason as CoreEnd } from "../core/events.ts";
 import type { Primitives } from "../core/primitives.ts";
 import type { HeldList } from "../core/session.ts";
@@ -10,6 +11,8 @@ import type { Conversation } from "./conversation.ts";
 import { EndReason } from "./errors.ts";
 import type { MemoryBudget } from "./file-target.ts";
 import type { Member } from "./people.ts";
+import type { RtcTerms } from "./rtc/line.ts";
+import type { IceServers } from "./rtc/port.ts";
 
 export const REASONS: Readonly<Record<CoreEnd, EndReason>> = {
   [CoreEnd.HUNG_UP]: EndReason.HUNG_UP,
@@ -34,6 +37,16 @@ export const BYES: Readonly<Record<ByeReason, EndReason>> = {
   [ByeReason.PROTOCOL]: EndReason.PROTOCOL,
 };
 
+/** What the handshake of a call settled about its lines. */
+export interface CallTerms {
+  /** Whether the peer's device is a web page. */
+  readonly isWeb: boolean;
+  /** Both sides' certificates, null unless both speak WebRTC. */
+  readonly rtc: RtcTerms | null;
+  /** TURN credentials for this call, null where the server has none. Throws ClientError. */
+  readonly turnCredentials: () => Promise<IceServers | null>;
+}
+
 /** What a conversation needs of its client. */
 export interface ConversationHost {
   readonly primitives: Primitives;
@@ -52,4 +65,26 @@ export interface ConversationHost {
   ownListReported(conversation: Conversation, version: number, digest: Uint8Array): Promise<void>;
   /** A person did something, here or there. */
   touched(): void;
+}
+
+/**
+ * Checks a list that the peer showed of its account: gives what to remember of it, or why to leave.
+ * Throws MalformedError.
+ */
+export async function takePeerList(
+  host: ConversationHost,
+  peer: Member,
+  update: ListUpdate,
+): Promise<
+  { readonly held: HeldList } | { readonly leave: typeof EndReason.REVOKED | typeof EndReason.FORKED }
+> {
+  const shown = decodeDeviceList(update.deviceList);
+  try {
+    const held = await host.peerListShown(peer, shown);
+    const isListed = listedCertificateDigest(shown, peer.device) !== null;
+    return isListed ? { held } : { leave: EndReason.REVOKED };
+  } catch (error) {
+    if (!(error instanceof HandshakeError)) throw error;
+    return { leave: EndReason.FORKED };
+  }
 }

@@ -6,20 +6,14 @@
  */
 
 import {
-  Author,
   ByeReason,
   type Content,
   type FileOffer,
   isCounted,
-  type MessageReference,
+  type ListUpdate,
 } from "../core/content/index.ts";
-import {
-  decodeDeviceList,
-  type DeviceList,
-  encodeDeviceList,
-  listedCertificateDigest,
-} from "../core/device-list.ts";
-import { HandshakeError, LocalProtocolError, SessionEndedError } from "../core/errors.ts";
+import { type DeviceList, encodeDeviceList } from "../core/device-list.ts";
+import { LocalProtocolError, SessionEndedError } from "../core/errors.ts";
 import { EndReason as CoreEnd, type Event, type PeerLeft } from "../core/events.ts";
 import type { FileId } from "../core/file-key.ts";
 import { CHUNK_FRAME_TYPE, type FileReceiver, type FileSender } from "../core/file-stream.ts";
@@ -27,13 +21,15 @@ import { sessionCode } from "../core/safety-number.ts";
 import { Serial } from "../core/serial.ts";
 import type { Session } from "../core/session.ts";
 import { Alarm } from "./clock.ts";
-import { BYES, type ConversationHost, REASONS } from "./conversation-host.ts";
+import { BYES, type CallTerms, type ConversationHost, REASONS, takePeerList } from "./conversation-host.ts";
+import { receivedText, referenceOf, toldOf } from "./conversation-events.ts";
 import { ConversationEndedError, EndReason, FileFault, FileTransferError } from "./errors.ts";
-import { type ConversationEvent, Line, type Quote, type SentMessage, Via } from "./events.ts";
+import { type ConversationEvent, Line, type Quote, type SentMessage, type Via } from "./events.ts";
 import type { FileToSend } from "./file-source.ts";
 import type { Carrier } from "./file-transfer.ts";
 import { FrameQueue } from "./frame-queue.ts";
 import { Inbox } from "./inbox.ts";
+import { Lines, type LinesHost } from "./lines.ts";
 import { Changes } from "./outcome.ts";
 import type { OutgoingFile } from "./outgoing-file.ts";
 import type { Member } from "./people.ts";
@@ -45,7 +41,7 @@ import type { FrameHandler, Transport } from "./transport/transport.ts";
  * one. Events wait in a bounded queue: an application that stops reading them stops its peer, it never fills
  * memory. Every method throws ConversationEndedError once it is over.
  */
-export class Conversation implements Carrier {
+export class Conversation implements Carrier, LinesHost {
   /** This device as a member. */
   readonly own: Member;
   /** The other members. */
@@ -68,9 +64,9 @@ export class Conversation implements Carrier {
   readonly #alarm = new Alarm(() => {
     void this.#turns.run(async () => this.#tickIfDue());
   });
-  #relay: Transport | null = null;
-  #isPeerUp = true;
+  readonly #lines: Lines;
   #line: Line = Line.RELAYED;
+  #via: Via = "server";
   #isTyping = false;
   #end: EndReason | null = null;
   #peerLeft: PeerLeft | null = null;
@@ -80,17 +76,18 @@ export class Conversation implements Carrier {
     code: string,
     own: Member,
     peer: Member,
-    isWeb: boolean,
+    terms: CallTerms,
     host: ConversationHost,
   ) {
     this.#session = session;
     this.#host = host;
-    this.isWeb = isWeb;
     this.own = own;
     this.members = [peer];
+    this.isWeb = terms.isWeb;
     this.sessionCode = code;
     this.startedAt = host.clock.now();
     this.#transfers = new Transfers(this, host.primitives, host.memory);
+    this.#lines = new Lines(this, terms, host);
   }
 
   /** A conversation over `session`, which it owns. Throws SessionEndedError. */
@@ -98,11 +95,11 @@ export class Conversation implements Carrier {
     session: Session,
     own: Member,
     peer: Member,
-    isWeb: boolean,
+    terms: CallTerms,
     host: ConversationHost,
   ): Promise<Conversation> {
     const code = await sessionCode(host.primitives, session.exporter.expose());
-    return new Conversation(session, code, own, peer, isWeb, host);
+    return new Conversation(session, code, own, peer, terms, host);
   }
 
   // What it is
@@ -119,7 +116,7 @@ export class Conversation implements Carrier {
 
   /** What carries frames while the line is up. */
   get via(): Via {
-    return Via.SERVER;
+    return this.#lines.via;
   }
 
   /** Why it is over, null while it lives. */
@@ -196,20 +193,20 @@ export class Conversation implements Carrier {
   }
 
   /**
-   * Consents to a direct line in this conversation, and asks the peer: each would learn the other's address.
+   * Consents to a direct line, which shows each side the other's address, and asks the peer to.
    * `line-changed` or `direct-refused` tells what came of it.
    */
   requestDirect(): void {
     this.#requireLive();
     this.#host.touched();
-    this.tell({ type: "direct-refused" });
+    this.#lines.rtc.requestDirect();
   }
 
-  /** Answers the peer's `direct-requested`. */
+  /** Answers the peer's `direct-requested`; no takes an earlier yes back, too. */
   answerDirect(yes: boolean): void {
     this.#requireLive();
     this.#host.touched();
-    if (!yes) this.sendSoon({ type: "direct-consent", allowed: false });
+    this.#lines.rtc.answerDirect(yes);
   }
 
   /** Says goodbye, wipes the keys, ends. */
@@ -221,29 +218,33 @@ export class Conversation implements Carrier {
 
   /** Uses a relay route from now on; gives what takes the frames that arrive on it. */
   attach(relay: Transport, isFirst: boolean): FrameHandler {
-    this.#relay = relay;
-    this.#isPeerUp = true;
+    this.#lines.attach(relay);
     if (isFirst) this.#rearm();
-    else this.#resume();
+    else if (!this.#lines.isRtc) this.#resume();
+    if (isFirst && this.#end === null) this.#lines.rtc.start();
+    const receive = this.#receiver(relay);
     return (frame) => {
-      if (this.#end !== null || frame.length === 0 || relay !== this.#relay) return;
-      if (frame[0] === CHUNK_FRAME_TYPE) this.#transfers.receiveChunk(frame);
-      else this.#frames.put(frame);
+      if (relay === this.#lines.relay) receive(frame);
     };
   }
 
-  /** The relay is gone for now. */
+  /** The relay is gone for now; a DataChannel does without. */
   detach(): void {
-    this.#relay?.close();
-    this.#relay = null;
-    this.#holdLine();
+    this.#lines.detach();
+    if (!this.#lines.isRtc) this.#holdLine();
   }
 
   /** The server says that the peer's socket is gone, or back. */
   peerChanged(isUp: boolean): void {
-    this.#isPeerUp = isUp;
+    this.#lines.peerChanged(isUp);
+    if (this.#lines.isRtc) return;
     if (!isUp) this.#holdLine();
-    else if (this.#relay !== null) this.#resume();
+    else if (this.#lines.relay !== null) this.#resume();
+  }
+
+  /** This device's network changed: what waits to be tried is tried. */
+  nudge(): void {
+    if (this.#end === null) this.#lines.rtc.nudge();
   }
 
   /** Ends at once: keys, buffers and unread events go; only a goodbye that lay ready is sent. */
@@ -318,10 +319,41 @@ export class Conversation implements Carrier {
     if (this.#end === null || event.type === "ended") this.#inbox.put(event);
   }
 
+  // For the DataChannel
+
+  lineOpened(transport: Transport): FrameHandler {
+    this.#transfers.lineLost();
+    this.#resume();
+    return this.#receiver(transport);
+  }
+
+  lineLost(): void {
+    if (this.#end !== null || this.#session.isEnded) return;
+    if (this.#transport === null) this.#holdLine();
+    else {
+      this.#session.lineDown(this.#host.clock.now());
+      this.#transfers.lineLost();
+      this.#resume();
+    }
+  }
+
+  tampered(): void {
+    this.#background(this.#leave(ByeReason.PROTOCOL, CoreEnd.TAMPERED));
+  }
+
   // The driver
 
   get #transport(): Transport | null {
-    return this.#isPeerUp ? this.#relay : null;
+    return this.#lines.transport;
+  }
+
+  #receiver(transport: Transport): FrameHandler {
+    return (frame) => {
+      if (this.#end !== null || frame.length === 0) return;
+      // chunks keep order on one way only
+      if (frame[0] !== CHUNK_FRAME_TYPE) this.#frames.put(frame);
+      else if (transport === this.#transport) this.#transfers.receiveChunk(frame);
+    };
   }
 
   async #open(frame: Uint8Array): Promise<void> {
@@ -355,16 +387,10 @@ export class Conversation implements Carrier {
           break;
         case "delivered":
         case "read":
-          this.tell({ type: event.type, id: event.upTo, first: event.first });
-          break;
         case "undelivered":
-          this.tell({ type: "undelivered", id: event.last, first: event.first });
-          break;
         case "gap":
-          this.tell({ type: "gap", count: event.count });
-          break;
         case "content-refused":
-          this.tell({ type: "gap", count: 1 });
+          this.tell(toldOf(event));
           break;
         case "resend-frames":
           for (const frame of event.frames) this.#push(frame);
@@ -390,14 +416,7 @@ export class Conversation implements Carrier {
     switch (content.type) {
       case "text":
         this.#host.touched();
-        this.tell({
-          type: "text-received",
-          id: number,
-          sender: this.peer,
-          text: content.body,
-          at: this.#host.clock.now(),
-          replyTo: quoteOf(content.replyTo),
-        });
+        this.tell(receivedText(number, content, this.peer, this.#host.clock.now()));
         break;
       case "typing":
         this.tell({ type: "typing", member: this.peer, active: content.active });
@@ -409,20 +428,17 @@ export class Conversation implements Carrier {
       case "file-done":
         this.#transfers.receive(content);
         break;
-      case "direct-consent":
-        // a browser has no TCP: the relay stays, and this side's address was never shown
-        if (content.allowed) this.sendSoon({ type: "direct-consent", allowed: false });
-        break;
       case "list-update":
-        this.#background(this.#takeList(decodeDeviceList(content.deviceList)));
+        this.#background(this.#takeList(content));
         break;
-      case "line-offer": // never agreed to
+      case "direct-consent":
+      case "line-offer":
       case "line-answer":
-        break;
       case "rtc-offer":
       case "rtc-answer":
       case "rtc-candidates":
       case "rtc-close":
+        this.#lines.receive(content);
         break;
       case "receipt": // the session keeps these to itself
       case "heartbeat":
@@ -433,15 +449,10 @@ export class Conversation implements Carrier {
     }
   }
 
-  async #takeList(shown: DeviceList): Promise<void> {
-    try {
-      const held = await this.#host.peerListShown(this.peer, shown);
-      if (listedCertificateDigest(shown, this.peer.device) === null) await this.leaveFor(EndReason.REVOKED);
-      else if (this.#end === null) this.#session.holdList(held);
-    } catch (error) {
-      if (!(error instanceof HandshakeError)) throw error;
-      await this.leaveFor(EndReason.FORKED);
-    }
+  async #takeList(update: ListUpdate): Promise<void> {
+    const taken = await takePeerList(this.#host, this.peer, update);
+    if ("leave" in taken) await this.leaveFor(taken.leave);
+    else if (this.#end === null) this.#session.holdList(taken.held);
   }
 
   /** Sends when there is room; gives the content's number. Throws ConversationEndedError. */
@@ -500,7 +511,7 @@ export class Conversation implements Carrier {
             if (this.#transport === null) this.#session.lineDown(this.#host.clock.now());
             return;
           }
-          this.#changeLine(Line.RELAYED);
+          this.#changeLine(this.#lines.line);
           this.#transfers.lineBack();
           this.#changes.tell();
           this.#rearm();
@@ -518,10 +529,12 @@ export class Conversation implements Carrier {
   }
 
   #changeLine(line: Line): void {
-    if (line === this.#line) return;
+    const { via } = this;
+    if (line === this.#line && via === this.#via) return;
     this.#line = line;
+    this.#via = via;
     const heldUntil = line === Line.HELD ? this.#session.heldUntil : null;
-    this.tell({ type: "line-changed", line, via: this.via, heldUntil });
+    this.tell({ type: "line-changed", line, via, heldUntil });
   }
 
   #rearm(): void {
@@ -553,8 +566,7 @@ export class Conversation implements Carrier {
     this.#inbox.put({ type: "ended", reason, lost: this.#peerLeft?.lost ?? 0 });
     this.#changes.tell();
     this.#host.conversationOver(this);
-    this.#relay?.close();
-    this.#relay = null;
+    this.#lines.close();
   }
 
   #reasonOf(reason: CoreEnd): EndReason {
@@ -585,14 +597,4 @@ export class Conversation implements Carrier {
     this.#session.wipe();
     this.#finish(EndReason.PROTOCOL);
   }
-}
-
-function referenceOf(quote: Quote | null): MessageReference | null {
-  if (quote === null) return null;
-  return { author: quote.isOwn ? Author.SENDER : Author.RECEIVER, number: quote.id };
-}
-
-function quoteOf(reference: MessageReference | null): Quote | null {
-  if (reference === null) return null;
-  return { isOwn: reference.author === Author.RECEIVER, id: reference.number };
 }

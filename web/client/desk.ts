@@ -35,6 +35,7 @@ import { Changes } from "./outcome.ts";
 import type { Contact } from "./people.ts";
 import type { Platform } from "./platform.ts";
 import type { Ring } from "./ring.ts";
+import { RtcLink } from "./rtc/link.ts";
 import { eraseVault, IndexedDbVault, type VaultPlace, vaultState } from "./vault/indexed-db.ts";
 import { type Protection, wipeProtection } from "./vault/protection.ts";
 import { MemoryVault } from "./vault/memory.ts";
@@ -45,7 +46,7 @@ export interface DeskParts {
   readonly platform: Platform;
   readonly place: VaultPlace;
   /** Posts to the page. */
-  readonly post: (message: ToPage) => void;
+  readonly post: (message: ToPage, transfer?: readonly ArrayBuffer[]) => void;
 }
 
 /** Each command as it is carried out here. */
@@ -68,6 +69,7 @@ export class Desk {
   readonly #calls = new Map<number, LiveCall>();
   readonly #taken = new Changes();
   readonly #calling = new Set<AbortController>();
+  readonly #rtc: RtcLink;
   readonly #handlers = this.#makeHandlers();
   #client: Client | null = null;
   #vault: IndexedDbVault | null = null;
@@ -76,7 +78,10 @@ export class Desk {
 
   /** `server` is the origin to talk to. */
   constructor(parts: DeskParts, server: string) {
-    this.#parts = parts;
+    this.#rtc = new RtcLink((message, transfer) => {
+      parts.post({ kind: "rtc", message }, transfer);
+    });
+    this.#parts = { ...parts, platform: { ...parts.platform, rtc: this.#rtc } };
     this.#server = server;
   }
 
@@ -85,6 +90,10 @@ export class Desk {
     if (message.kind === "taken") {
       this.#underWay = Math.max(0, this.#underWay - 1);
       this.#taken.tell();
+      return;
+    }
+    if (message.kind === "rtc") {
+      this.#rtc.take(message.message);
       return;
     }
     const { id, name, args } = message;

@@ -59,14 +59,19 @@ export class Members {
     return fromBase64(this.text(name));
   }
 
-  /** A list of at most `limit` byte strings. */
-  byteStrings(name: string, limit: number): Uint8Array[] {
+  /** A list of at most `limit` texts. */
+  texts(name: string, limit: number): string[] {
     const value = this.#member(name);
     if (!Array.isArray(value) || value.length > limit) throw new MalformedError(`${name} is no such list`);
     return value.map((item: unknown) => {
       if (typeof item !== "string") throw new MalformedError(`${name} holds what is no text`);
-      return fromBase64(item);
+      return item;
     });
+  }
+
+  /** A list of at most `limit` byte strings. */
+  byteStrings(name: string, limit: number): Uint8Array[] {
+    return this.texts(name, limit).map(fromBase64);
   }
 
   #member(name: string): unknown {

@@ -9,6 +9,7 @@ import type { EndReason, FileFault, RingEnd } from "./errors.ts";
 import type { FileToSend } from "./file-source.ts";
 import type { SaveTo } from "./file-target.ts";
 import type { SafetyNumber } from "./people.ts";
+import type { RtcToPage, RtcToWorker } from "./rtc/port.ts";
 import type { VaultState } from "./vault/indexed-db.ts";
 import type { Protection } from "./vault/protection.ts";
 
@@ -200,12 +201,19 @@ export interface Taken {
   readonly kind: "taken";
 }
 
-export type ToWorker = Start | Command | Taken;
+/** WebRTC, of which the page has one half and the worker the other. */
+export interface RtcSaid<Message> {
+  readonly kind: "rtc";
+  readonly message: Message;
+}
+
+export type ToWorker = Start | Command | Taken | RtcSaid<RtcToWorker>;
 
 export type ToPage =
   | { readonly kind: "answer"; readonly id: number; readonly value: unknown }
   | { readonly kind: "failure"; readonly id: number; readonly error: ErrorView }
-  | { readonly kind: "event"; readonly event: PageEvent };
+  | { readonly kind: "event"; readonly event: PageEvent }
+  | RtcSaid<RtcToPage>;
 
 /** Events that the page has not taken yet; then the worker stops reading conversations. */
 export const MAX_EVENTS_UNDER_WAY = 64;

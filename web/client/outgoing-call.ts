@@ -13,6 +13,8 @@ import type { AccountId, CallId, DeviceId, Username } from "../core/ids.ts";
 import { peekType, SignalType } from "../core/signals.ts";
 import { BusyError, type ClientError, DeclinedError, NoAnswerError, RefusedIdentityError } from "./errors.ts";
 import { Outcome } from "./outcome.ts";
+import { type RtcTerms, termsOf } from "./rtc/line.ts";
+import type { RtcPort } from "./rtc/port.ts";
 
 /** From CONFIRM to the server's route: a round trip, with room. */
 export const ROUTE_SECONDS = 10;
@@ -42,11 +44,19 @@ export class OutgoingCall {
   #wasDeclined = false;
   #isPosted = false;
   #isWiped = false;
+  #port: RtcPort | null;
   #refusal: HandshakeError | null = null;
 
-  constructor(username: Username, callId: CallId, offers: readonly OfferedCall[], host: OutgoingCallHost) {
+  constructor(
+    username: Username,
+    callId: CallId,
+    offers: readonly OfferedCall[],
+    port: RtcPort | null,
+    host: OutgoingCallHost,
+  ) {
     this.username = username;
     this.callId = callId;
+    this.#port = port;
     this.account = offers[0]?.peer.account ?? null;
     this.#offers = new Map(offers.map((offered) => [toHex(offered.peer.device), offered]));
     this.#host = host;
@@ -70,6 +80,19 @@ export class OutgoingCall {
   /** The peer's own call to here, if both rang each other and that one won; else this very call. */
   get conversationId(): CallId {
     return this.#crossedWith ?? this.callId;
+  }
+
+  /** Both sides' certificates, for the one conversation this call leads to; null unless both speak WebRTC. */
+  takeRtc(confirmed: ConfirmedCall): RtcTerms | null {
+    const port = this.#port;
+    this.#port = null;
+    return termsOf(port, confirmed);
+  }
+
+  /** The call is over: a certificate that no conversation took dies. */
+  dropRtc(): void {
+    this.#port?.close();
+    this.#port = null;
   }
 
   /** The server has the OFFERs. */
@@ -145,6 +168,7 @@ export class OutgoingCall {
     this.#isWiped = true;
     for (const offered of this.#offers.values()) offered.wipe();
     this.#offers.clear();
+    this.dropRtc();
     this.fail(new NoAnswerError());
   }
 

@@ -10,12 +10,14 @@ import {
   type ToWorker,
 } from "./messages.ts";
 import { Outcome } from "./outcome.ts";
+import type { RtcPlatform } from "./rtc/connection.ts";
+import { browserRtc, PageRtc } from "./rtc/page.ts";
 
 /** The part of a Worker that is used here. */
 export interface WorkerPart {
   onmessage: ((event: { readonly data: unknown }) => void) | null;
   onerror: ((event: unknown) => void) | null;
-  postMessage(message: ToWorker): void;
+  postMessage(message: ToWorker, transfer: ArrayBuffer[]): void;
   terminate(): void;
 }
 
@@ -46,13 +48,25 @@ const LOCKED: ErrorView = {
 export class WhispWorker {
   readonly #worker: WorkerPart;
   readonly #onEvent: (event: PageEvent) => void;
+  readonly #rtc: PageRtc;
   readonly #waiting = new Map<number, Outcome<unknown>>();
   #lastId = 0;
   #isGone = false;
 
-  /** `server` is the origin to talk to; `onEvent` is told what happens, in order. */
-  constructor(worker: WorkerPart, server: string, onEvent: (event: PageEvent) => void) {
+  /**
+   * `server` is the origin to talk to; `onEvent` is told what happens, in order; `rtc` is the WebRTC of this page,
+   * null to do without.
+   */
+  constructor(
+    worker: WorkerPart,
+    server: string,
+    onEvent: (event: PageEvent) => void,
+    rtc: RtcPlatform | null = browserRtc(),
+  ) {
     this.#worker = worker;
+    this.#rtc = new PageRtc(rtc, (message, transfer = []) => {
+      worker.postMessage({ kind: "rtc", message }, [...transfer]);
+    });
     this.#onEvent = onEvent;
     worker.onmessage = ({ data }): void => {
       this.#take(data as ToPage);
@@ -60,7 +74,7 @@ export class WhispWorker {
     worker.onerror = (): void => {
       this.panic();
     };
-    worker.postMessage({ kind: "start", server });
+    worker.postMessage({ kind: "start", server }, []);
   }
 
   /** Asks the worker to do something. Throws WorkerError. */
@@ -73,12 +87,12 @@ export class WhispWorker {
     const outcome = new Outcome<unknown>();
     this.#waiting.set(id, outcome);
     const command: Command = { kind: "command", id, name, args };
-    this.#worker.postMessage(command);
+    this.#worker.postMessage(command, []);
     return outcome.promise as Promise<ReturnType<Commands[Name]>>;
   }
 
   /**
-   * Ends the worker, now: with it go all keys, texts, sockets and the lock on the vault. Nothing is sent; peers see
+   * Ends the worker, now: with it go all keys, texts, sockets, lines and the lock on the vault. Nothing is sent; peers see
    * the line go. The vault stays sealed where it is.
    */
   panic(): void {
@@ -86,6 +100,7 @@ export class WhispWorker {
     this.#isGone = true;
     this.#worker.onmessage = this.#worker.onerror = null;
     this.#worker.terminate();
+    this.#rtc.close();
     for (const outcome of this.#waiting.values()) outcome.fail(new WorkerError(LOCKED));
     this.#waiting.clear();
     this.#onEvent({ type: "client-locked" });
@@ -93,8 +108,12 @@ export class WhispWorker {
 
   #take(message: ToPage): void {
     if (this.#isGone) return;
+    if (message.kind === "rtc") {
+      this.#rtc.take(message.message);
+      return;
+    }
     if (message.kind === "event") {
-      this.#worker.postMessage({ kind: "taken" });
+      this.#worker.postMessage({ kind: "taken" }, []);
       this.#onEvent(message.event);
       return;
     }

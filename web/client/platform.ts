@@ -1,6 +1,7 @@
 /** What the client takes from where it runs: a browser's worker, or a test. */
 
 import type { Primitives } from "../core/primitives.ts";
+import type { RtcStack } from "./rtc/port.ts";
 
 /** The part of `fetch` that is used here. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -23,4 +24,6 @@ export interface Platform {
   readonly fetch: Fetch;
   /** Begins to connect. */
   readonly openSocket: (url: string) => SocketPart;
+  /** WebRTC, where there is any: then calls can go over more than the server's relay. */
+  readonly rtc?: RtcStack;
 }

@@ -1,5 +1,6 @@
 /** An incoming ring: someone identified wants to talk; nothing has left this device yet. */
 
+import { ascii } from "../core/encoding.ts";
 import { ConsumedStateError, HandshakeError, MalformedError, SessionEndedError } from "../core/errors.ts";
 import {
   type AnsweredCall,
@@ -20,6 +21,8 @@ import type { Conversation } from "./conversation.ts";
 import { RingEnd, RingOverError } from "./errors.ts";
 import { Outcome } from "./outcome.ts";
 import type { Contact, SafetyNumber } from "./people.ts";
+import { type RtcTerms, termsOf } from "./rtc/line.ts";
+import { type RtcPort, RTC_TRANSPORT } from "./rtc/port.ts";
 
 /** What a ring needs of its switchboard. */
 export interface RingHost {
@@ -27,7 +30,14 @@ export interface RingHost {
   /** Sends a signal to a device of the call. */
   sendSignal(device: DeviceId, signal: Uint8Array): void;
   /** Makes the conversation of a confirmed call. */
-  converse(ring: Ring, secrets: SessionSecrets, firstMessage: Uint8Array): Promise<Conversation>;
+  converse(
+    ring: Ring,
+    secrets: SessionSecrets,
+    firstMessage: Uint8Array,
+    rtc: RtcTerms | null,
+  ): Promise<Conversation>;
+  /** A certificate for this call, null where there is no WebRTC. */
+  prepareRtc(): Promise<RtcPort | null>;
   /** It no longer rings. */
   ringOver(ring: Ring): void;
   /** The number to compare with this account. */
@@ -55,6 +65,8 @@ export class Ring {
   readonly #over = new Outcome<RingEnd>();
   #ringing: IncomingCall | null;
   #answered: AnsweredCall | null = null;
+  #port: RtcPort | null = null;
+  #rtc: RtcTerms | null = null;
   #isAnswering = false;
   #end: RingEnd | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -140,8 +152,16 @@ export class Ring {
       const call = this.#ringing;
       if (call === null || this.#end !== null) throw new RingOverError(this.#end ?? RingEnd.FAILED);
       try {
+        const port = await this.#host.prepareRtc();
+        this.#port = port;
+        if (this.#isOver) {
+          port?.close();
+          throw new RingOverError(RingEnd.FAILED);
+        }
         const now = this.#host.clock.now();
-        const { answer, answered } = await call.accept(new Uint8Array(), NO_FINGERPRINT, now);
+        const transport = port === null ? new Uint8Array() : ascii(RTC_TRANSPORT);
+        const { answer, answered } = await call.accept(transport, port?.fingerprint ?? NO_FINGERPRINT, now);
+        this.#rtc = termsOf(port, call);
         this.#ringing = null;
         this.#answered = answered;
         this.#arm(CONFIRM_WAIT_SECONDS, RingEnd.FAILED);
@@ -181,7 +201,9 @@ export class Ring {
   async #confirmed(answered: AnsweredCall, signal: Uint8Array): Promise<void> {
     const { secrets, firstMessage } = await answered.receiveConfirm(signal);
     this.#answered = null;
-    const conversation = await this.#host.converse(this, secrets, firstMessage);
+    const rtc = this.#rtc;
+    if (rtc !== null) this.#port = null; // the conversation's, from here on
+    const conversation = await this.#host.converse(this, secrets, firstMessage, rtc);
     if (this.#end === null) this.#conversation.succeed(conversation);
     else conversation.wipe(); // it went while the keys were made
     this.#finish(RingEnd.ACCEPTED);
@@ -194,6 +216,10 @@ export class Ring {
     }, seconds * 1000);
   }
 
+  get #isOver(): boolean {
+    return this.#end !== null;
+  }
+
   #finish(end: RingEnd): void {
     if (this.#end !== null) return;
     this.#end = end;
@@ -201,6 +227,8 @@ export class Ring {
     this.#ringing?.wipe();
     this.#answered?.wipe();
     this.#ringing = this.#answered = null;
+    this.#port?.close();
+    this.#port = null;
     this.#conversation.fail(new RingOverError(end));
     this.#over.succeed(end);
     this.#host.ringOver(this);

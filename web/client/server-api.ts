@@ -5,7 +5,7 @@ import { encodeDeviceList, MAX_DEVICE_LIST_BYTES } from "../core/device-list.ts"
 import { ascii, concat, lp16 } from "../core/encoding.ts";
 import { MalformedError } from "../core/errors.ts";
 import { SessionToken } from "../core/frames.ts";
-import type { DeviceId, Username } from "../core/ids.ts";
+import type { CallId, DeviceId, Username } from "../core/ids.ts";
 import {
   MAX_ACTIVE_DEVICES,
   MAX_BUNDLE_BYTES,
@@ -20,12 +20,19 @@ import type { Http, RequestParts } from "./http.ts";
 import type { Members } from "./json.ts";
 import type { OwnAccount } from "./own-account.ts";
 import { isSame } from "./people.ts";
+import type { IceServers } from "./rtc/port.ts";
 
 /** A token this close to its end is renewed before it is used. */
 export const TOKEN_MARGIN_SECONDS = 60;
 
 const MAX_TOKEN_LIFE_SECONDS = 3600;
 const MAX_CHALLENGE_BYTES = 128;
+
+const MAX_ICE_URLS = 8;
+const MAX_CREDENTIAL_LENGTH = 256;
+const HOST_AND_PORT = "(?:[A-Za-z0-9.-]{1,253}|\\[[0-9A-Fa-f:.]{2,45}\\])(?::[0-9]{1,5})?";
+const TURN_URL = new RegExp(`^turns?:${HOST_AND_PORT}(?:\\?transport=(?:udp|tcp))?$`, "u");
+const STUN_URL = new RegExp(`^stuns?:${HOST_AND_PORT}$`, "u");
 
 /** All that the server stores of the asking account. */
 export interface AccountRecord {
@@ -163,6 +170,12 @@ export class ServerApi {
     await this.#ask("POST", "/v1/requestSession", read, { body, signal });
   }
 
+  /** TURN credentials for an accepted call. Throws NotFoundError: none for this call, or the host runs no TURN. */
+  async turnCredentials(callId: CallId): Promise<IceServers> {
+    const read = requireFound("ok", readIceServers);
+    return this.#ask("POST", "/v1/turnCredentials", read, { body: { callId: toBase64(callId) } });
+  }
+
   /** All the server stores of this account. */
   async account(): Promise<AccountRecord> {
     return this.#ask("GET", "/v1/account", readAccount);
@@ -281,6 +294,19 @@ function readBundles(members: Members): Uint8Array[] {
   const bundles = members.byteStrings("bundles", MAX_ACTIVE_DEVICES);
   if (bundles.some(({ length }) => length > MAX_BUNDLE_BYTES)) throw new MalformedError("a huge bundle");
   return bundles;
+}
+
+/** What is named as a server is tried by the browser: nothing but TURN and STUN, and not many. */
+function readIceServers(members: Members): IceServers {
+  const turn = members.texts("urls", MAX_ICE_URLS);
+  const stun = members.texts("stunUrls", MAX_ICE_URLS);
+  const isSound =
+    turn.length > 0 && turn.every((url) => TURN_URL.test(url)) && stun.every((url) => STUN_URL.test(url));
+  const [username, credential] = [members.text("username"), members.text("credential")];
+  if (!isSound || username.length > MAX_CREDENTIAL_LENGTH || credential.length > MAX_CREDENTIAL_LENGTH) {
+    throw new MalformedError("impossible TURN credentials");
+  }
+  return { turn, stun, username, credential };
 }
 
 function readAccount(members: Members): AccountRecord {

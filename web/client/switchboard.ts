@@ -1,7 +1,6 @@
 /** Takes every frame from the server to whom it concerns: rings, calls, routes, conversations. */
-
 import { DeviceKind } from "../core/certificate.ts";
-import { fromHex, toHex } from "../core/encoding.ts";
+import { ascii, fromHex, toHex } from "../core/encoding.ts";
 import {
   AccountKeyChangedError,
   ForkedDeviceListError,
@@ -34,7 +33,7 @@ import {
   receiveOffer,
   type SessionSecrets,
 } from "../core/handshake/index.ts";
-import type { LocalDevice, PeerIdentity } from "../core/identity.ts";
+import type { PeerIdentity } from "../core/identity.ts";
 import {
   type AccountId,
   asCallId,
@@ -44,20 +43,20 @@ import {
   type Username,
 } from "../core/ids.ts";
 import { decodeBundle, encodePreKey } from "../core/prekey.ts";
-import type { PreKeyStore } from "../core/prekeys.ts";
 import { Serial } from "../core/serial.ts";
 import type { Session } from "../core/session.ts";
 import { peekCallId } from "../core/signals.ts";
 import type { Clock } from "./clock.ts";
-import type { ContactBook } from "./contact-book.ts";
-import type { ConversationHost } from "./conversation-host.ts";
 import { Conversation } from "./conversation.ts";
 import { KeyChangedError, NoAnswerError, RefusedIdentityError, RingEnd, TransportError } from "./errors.ts";
-import { type ClientEvent, ServerWarning } from "./events.ts";
+import { ServerWarning } from "./events.ts";
 import { OutgoingCall, type OutgoingCallHost, ROUTE_SECONDS } from "./outgoing-call.ts";
 import { isSame, type Member, type SafetyNumber, safetyNumberBetween } from "./people.ts";
 import { Ring, type RingHost } from "./ring.ts";
+import type { RtcTerms } from "./rtc/line.ts";
+import { type IceServers, RTC_TRANSPORT, type RtcPort } from "./rtc/port.ts";
 import { warningFor, warnOf } from "./server-lies.ts";
+import type { SwitchboardHost } from "./switchboard-host.ts";
 import type { ServerSocket } from "./server-socket.ts";
 import { openSession } from "./session-opening.ts";
 import { RelayTransport } from "./transport/relay.ts";
@@ -71,30 +70,6 @@ export const REFILL_SECONDS = 6;
 
 /** What may wait behind a frame that is being worked on: two windows of file chunks, with room. */
 export const MAX_WAITING_BYTES = 16 * 1024 * 1024;
-
-/** What the switchboard needs of its client. */
-export interface SwitchboardHost extends ConversationHost {
-  /** Whether rings are declined as busy while a conversation lives. */
-  readonly autoBusy: boolean;
-  /** The contacts, and what is remembered of their accounts. */
-  readonly book: ContactBook;
-  /** The own device, with its newest list. Throws LockedError, NotRegisteredError. */
-  readonly local: LocalDevice;
-  /** The private halves of what is advertised. Throws LockedError. */
-  readonly prekeys: PreKeyStore;
-  /** The own name. */
-  readonly username: Username;
-  /** Tells the application. */
-  tell(event: ClientEvent): void;
-  /** The contact book changed. */
-  saveSoon(): void;
-  /** Tells the application of a ring. */
-  ringCame(ring: Ring): void;
-  /** Someone has seen a newer list of this account: fetch it. */
-  ownListIsBehind(): void;
-  /** Runs something in the background; what it throws ends up nowhere. */
-  spawn(work: Promise<void>): void;
-}
 
 /** Who rings, who is rung, and which route belongs to which conversation. Maps are by hex. */
 export class Switchboard implements RingHost, OutgoingCallHost {
@@ -253,10 +228,11 @@ export class Switchboard implements RingHost, OutgoingCallHost {
     const host = this.#host;
     const now = this.clock.now();
     const pinned = host.book.pinned(username);
+    const port = await host.prepareRtc();
     const proposal = {
       callId: asCallId(host.primitives.random(16)),
-      transport: new Uint8Array(),
-      fingerprint: NO_FINGERPRINT,
+      transport: port === null ? new Uint8Array() : ascii(RTC_TRANSPORT),
+      fingerprint: port?.fingerprint ?? NO_FINGERPRINT,
       callFlags: CallFlags.NONE,
     };
     const offers: OfferedCall[] = [];
@@ -274,6 +250,7 @@ export class Switchboard implements RingHost, OutgoingCallHost {
       }
     } catch (error) {
       for (const offered of offers) offered.wipe();
+      port?.close();
       if (error instanceof AccountKeyChangedError && pinned !== null) {
         this.#noteChange(username, error.presented);
         throw new KeyChangedError(username);
@@ -284,7 +261,7 @@ export class Switchboard implements RingHost, OutgoingCallHost {
       throw new RefusedIdentityError(error.message);
     }
     if (pinned !== null && memory !== null && host.book.remember(username, memory, now)) host.saveSoon();
-    const call = new OutgoingCall(username, proposal.callId, offers, this);
+    const call = new OutgoingCall(username, proposal.callId, offers, port, this);
     if (offers.length > 0) this.#outgoing.set(toHex(call.callId), call);
     return call;
   }
@@ -300,6 +277,7 @@ export class Switchboard implements RingHost, OutgoingCallHost {
   /** A call is over, one way or the other: `conversationOf` comes now, or never. */
   dropCall(call: OutgoingCall): void {
     this.#outgoing.delete(toHex(call.callId));
+    call.dropRtc();
     queueMicrotask(() => {
       this.#leaveUntaken(call);
     });
@@ -323,7 +301,13 @@ export class Switchboard implements RingHost, OutgoingCallHost {
     }
     if (confirmed.listView === ListView.PEER_AHEAD) host.ownListIsBehind();
     if (confirmed.serverWasStale) host.tell(warnOf(ServerWarning.STALE_DEVICE_LIST, call.username));
-    const { session, conversation } = await this.#converse(call.username, confirmed.peer, confirmed.secrets);
+    const { session, conversation } = await this.#converse(
+      call.username,
+      confirmed.peer,
+      confirmed.secrets,
+      call.callId,
+      call.takeRtc(confirmed),
+    );
     const signal = confirmed.confirm(await session.opening(this.clock.now()));
     if (socket === null || socket !== this.#socket) {
       conversation.wipe(); // the line went while the keys were made
@@ -359,9 +343,18 @@ export class Switchboard implements RingHost, OutgoingCallHost {
     this.#socket?.send(encodeFrame({ type: FrameType.SIGNAL, device, signal }));
   }
 
-  async converse(ring: Ring, secrets: SessionSecrets, firstMessage: Uint8Array): Promise<Conversation> {
+  async prepareRtc(): Promise<RtcPort | null> {
+    return this.#host.prepareRtc();
+  }
+
+  async converse(
+    ring: Ring,
+    secrets: SessionSecrets,
+    firstMessage: Uint8Array,
+    rtc: RtcTerms | null,
+  ): Promise<Conversation> {
     const socket = this.#socket;
-    const { session, conversation } = await this.#converse(ring.caller, ring.peer, secrets);
+    const { session, conversation } = await this.#converse(ring.caller, ring.peer, secrets, ring.callId, rtc);
     await session.receive(firstMessage, this.clock.now());
     const id = toHex(ring.callId);
     this.#conversations.set(id, conversation);
@@ -554,6 +547,8 @@ export class Switchboard implements RingHost, OutgoingCallHost {
     username: Username,
     identity: PeerIdentity,
     secrets: SessionSecrets,
+    callId: CallId,
+    rtc: RtcTerms | null,
   ): Promise<{ session: Session; conversation: Conversation }> {
     const host = this.#host;
     const now = this.clock.now();
@@ -562,8 +557,12 @@ export class Switchboard implements RingHost, OutgoingCallHost {
     const peer: Member = { username, account: identity.account, device: identity.device };
     if (host.book.remember(username, identity.pinned, now)) host.saveSoon();
     const session = await openSession(host.primitives, secrets, own, peer, identity, now);
-    const isWeb = identity.certificate.kind === DeviceKind.WEB;
-    return { session, conversation: await Conversation.create(session, own, peer, isWeb, host) };
+    const terms = {
+      isWeb: identity.certificate.kind === DeviceKind.WEB,
+      rtc,
+      turnCredentials: async (): Promise<IceServers | null> => host.turnCredentials(callId),
+    };
+    return { session, conversation: await Conversation.create(session, own, peer, terms, host) };
   }
 
   #hangUp(callId: CallId): void {

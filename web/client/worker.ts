@@ -27,8 +27,8 @@ async function openDesk(server: string): Promise<Desk> {
         locks: navigator.locks,
         name: VAULT_NAME,
       },
-      post: (message: ToPage) => {
-        self.postMessage(message);
+      post: (message: ToPage, transfer: readonly ArrayBuffer[] = []) => {
+        self.postMessage(message, [...transfer]);
       },
     },
     server,
