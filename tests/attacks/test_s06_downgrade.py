@@ -100,8 +100,8 @@ async def test_s06_falling_back_to_the_relay_keeps_the_keys_and_hides_the_addres
     async with scene("odile", "sefa") as (liar, (odile, sefa)):
         one, two = await connect(odile, sefa)
         code = one.session_code
-        monkeypatch.setattr("whisp.client.direct_line.DirectLine._may_dial", lambda *_: False)
-        monkeypatch.setattr("whisp.client.direct_line.ATTEMPT_SECONDS", 0.3)
+        monkeypatch.setattr("whisp.client.tcp_line.TcpLine._may_dial", lambda *_: False)
+        monkeypatch.setattr("whisp.client.tcp_line.ATTEMPT_SECONDS", 0.3)
         asking = asyncio.create_task(one.request_direct())
         await (await next_of_any(two, DirectRequested)).request.accept()
         assert not await in_time(asking)

@@ -1,4 +1,4 @@
-"""S-32: who learns an address, and when. tests/client/test_direct_line.py has the direct line's own rules."""
+"""S-32: who learns an address, and when. tests/client/test_tcp_line.py has the direct line's own rules."""
 
 import asyncio
 import socket

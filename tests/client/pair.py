@@ -19,6 +19,7 @@ from whisp.core.identity import (
 )
 from whisp.core.prekeys import PreKeyStore
 from whisp.core.session import HeldList
+from whisp.wire import api
 from whisp.wire.certificate import DeviceKind
 from whisp.wire.device_list import DeviceList
 from whisp.wire.ids import CallId, Username
@@ -53,6 +54,9 @@ class Host:
 
     def conversation_over(self, conversation: Conversation) -> None:
         self.over.append(conversation)
+
+    async def turn_credentials(self, conversation: Conversation) -> api.TurnCredentials | None:
+        return None
 
     def peer_list_shown(self, peer: Member, shown: DeviceList) -> HeldList:
         return HeldList(shown.version, shown.digest())

@@ -16,7 +16,6 @@ from whisp.client.errors import (
     AlreadyRegisteredError,
     ClientError,
     EndReason,
-    InvalidUsernameError,
     LockedError,
     NoAnswerError,
     NotFoundError,
@@ -38,6 +37,7 @@ from whisp.client.events import (
 from whisp.client.feed import Feed
 from whisp.client.http import Http
 from whisp.client.list_keeper import ListKeeper
+from whisp.client.names import name_to_claim, name_to_look_up
 from whisp.client.origin import Origin
 from whisp.client.own_account import OwnAccount
 from whisp.client.people import Contact, Member, SafetyNumber
@@ -52,14 +52,14 @@ from whisp.core.identity import LocalDevice
 from whisp.core.prekeys import PreKeyStore
 from whisp.core.safety_number import safety_qr_verify
 from whisp.core.session import HeldList
-from whisp.wire.api import Account
+from whisp.wire.api import Account, TurnCredentials
 from whisp.wire.certificate import DeviceKind
 from whisp.wire.codes import CloseCode
 from whisp.wire.device_list import DeviceList
 from whisp.wire.errors import MalformedError
 from whisp.wire.ids import AccountId, DeviceId, Username
 from whisp.wire.limits import RING_SECONDS
-from whisp.wire.username import canonical, is_reserved
+from whisp.wire.username import is_reserved
 
 __all__ = ["Client"]
 
@@ -179,7 +179,7 @@ class Client:
             InvalidUsernameError: no account may have it.
         """
         await self._enter_api()
-        name = _canonical(username)
+        name = name_to_claim(username)
         return not is_reserved(name) and await self._api.is_available(name)
 
     async def register(self, username: str) -> None:
@@ -195,7 +195,7 @@ class Client:
         await self._enter_api()
         if self.is_registered:
             raise AlreadyRegisteredError
-        name = _canonical(username)
+        name = name_to_claim(username)
         if is_reserved(name):
             raise UsernameTakenError
         account = self._state.known_account
@@ -260,7 +260,7 @@ class Client:
             NotFoundError: unknown, offline or not reachable for you, all alike.
         """
         await self._enter_account()
-        return await self._api.discover(_lookup(username))
+        return await self._api.discover(name_to_look_up(username))
 
     async def call(
         self,
@@ -281,14 +281,14 @@ class Client:
         local = (await self._enter_account()).local
         if self._connection.state is not ConnectionState.ONLINE:
             raise TransportError("You are offline.")
-        name = _lookup(username)
-        ring = self._switchboard.ring_from(Username(name))
+        name = name_to_look_up(username)
+        ring = self._switchboard.ring_from(name)
         if ring is None:
             bundles = await self._api.bundles(name)
-            ring = self._switchboard.ring_from(Username(name))
+            ring = self._switchboard.ring_from(name)
         if ring is not None:  # they rang first: calling back is accepting
             return await ring.accept()
-        call, offers = self._switchboard.place_call(Username(name), bundles)
+        call, offers = self._switchboard.place_call(name, bundles)
         if not offers:
             raise NotFoundError
         reason = CancelReason.STOPPED
@@ -328,7 +328,7 @@ class Client:
 
     def contact(self, username: str) -> Contact | None:
         """Return the pinned contact of that name."""
-        return self.book.find(Username(_lookup(username)))
+        return self.book.find(name_to_look_up(username))
 
     def safety_number(self, username: str) -> SafetyNumber:
         """Return the number to compare with a contact. The first time takes about 50 ms.
@@ -448,6 +448,14 @@ class Client:
         """A conversation ended: leave its call."""
         self._switchboard.conversation_over(conversation)
 
+    async def turn_credentials(self, conversation: Conversation) -> TurnCredentials | None:
+        """Ask the server for TURN credentials for a conversation's call; None when it has none to give."""
+        call_id = self._switchboard.call_of(conversation)
+        if call_id is not None:
+            with contextlib.suppress(ClientError):
+                return await self._api.turn_credentials(call_id)
+        return None
+
     def peer_list_shown(self, peer: Member, shown: DeviceList) -> HeldList:
         """Check a device list the peer sent inside the session, and remember it. Raises HandshakeError."""
         pinned = self.book.pinned(peer.username)
@@ -556,7 +564,7 @@ class Client:
         self._api.speak_for(account)
 
     def _contact(self, username: str) -> Contact:
-        return self._state.contact(Username(_lookup(username)))
+        return self._state.contact(name_to_look_up(username))
 
     def _warn(self, warning: ServerWarning) -> None:
         sentence = "The server shows other people a device list that this account did not sign."
@@ -575,18 +583,3 @@ class Client:
         for task in stopped:
             task.cancel()
         return stopped
-
-
-def _canonical(username: str) -> Username:
-    try:
-        return canonical(username)
-    except MalformedError:
-        raise InvalidUsernameError from None
-
-
-def _lookup(username: str) -> str:
-    """Return the name to look up: an illegal one is nobody's, and the answer is the same."""
-    try:
-        return canonical(username)
-    except MalformedError:
-        raise NotFoundError from None

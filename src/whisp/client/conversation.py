@@ -12,7 +12,6 @@ from typing import Self
 
 from whisp.client.clock import Alarm
 from whisp.client.conversation_host import BYES, REASONS, ConversationHost
-from whisp.client.direct_line import DirectLine, DirectRequest
 from whisp.client.errors import ConversationEndedError, EndReason, FileFault, FileTransferError
 from whisp.client.events import (
     ConversationEvent,
@@ -31,7 +30,9 @@ from whisp.client.events import (
 from whisp.client.file_source import AsyncReader
 from whisp.client.files import OutgoingFile
 from whisp.client.inbox import Inbox
+from whisp.client.lines import DirectRequest, Lines
 from whisp.client.people import Member
+from whisp.client.rtc_certificate import RtcTerms
 from whisp.client.transfers import Transfers
 from whisp.client.transport.transport import FrameHandler, Transport
 from whisp.core import content as said
@@ -41,6 +42,7 @@ from whisp.core.file_key import FileId
 from whisp.core.file_stream import CHUNK_FRAME_TYPE, FileReceiver, FileSender
 from whisp.core.safety_number import session_code
 from whisp.core.session import Session
+from whisp.wire import api
 from whisp.wire.device_list import DeviceList
 
 __all__ = ["Conversation", "DirectRequest"]
@@ -54,7 +56,14 @@ class Conversation:
     Every method raises ConversationEndedError once it is over.
     """
 
-    def __init__(self, session: Session, own: Member, peer: Member, host: ConversationHost) -> None:
+    def __init__(
+        self,
+        session: Session,
+        own: Member,
+        peer: Member,
+        host: ConversationHost,
+        rtc: RtcTerms | None = None,
+    ) -> None:
         """Applications do not make conversations: `Client.call` and `Ring.accept` do."""
         self._session = session
         self._own = own
@@ -65,7 +74,7 @@ class Conversation:
         self._session_code = session_code(session.exporter.expose())
         self._inbox = Inbox(self._hold)
         self._transfers = Transfers(self, self._open_outgoing)
-        self._direct = DirectLine(self, session.exporter.expose(), allowed=host.allow_direct)
+        self._lines = Lines(self, session.exporter.expose(), allowed=host.allow_direct, rtc=rtc)
         self._relay: Transport | None = None
         self._is_peer_up = True
         self._line = Line.RELAYED
@@ -197,7 +206,7 @@ class Conversation:
         """
         self._require_live()
         self._host.touched()
-        return await self._direct.request()
+        return await self._lines.request()
 
     async def hang_up(self) -> None:
         """Say goodbye, wipe the keys, end. Waits at most half a second for the goodbye to leave."""
@@ -224,8 +233,9 @@ class Conversation:
             relay.pause_reading()
         if is_first:
             self._rearm()
-        elif self._direct.transport is None:
+        elif self._lines.transport is None:
             self._resume()
+        self._lines.attached()
         return self._receiver(relay)
 
     def detach(self) -> None:
@@ -233,34 +243,29 @@ class Conversation:
         if self._relay is not None:
             self._relay.close()
             self._relay = None
-        if self._direct.transport is None:
+        if self._lines.transport is None:
             self._hold_line()
 
     def peer_changed(self, is_up: bool) -> None:
         """The server says that the peer's socket is gone, or back."""
         self._is_peer_up = is_up
-        if self._direct.transport is not None:
+        if self._lines.transport is not None:
             return
         if is_up and self._relay is not None:
             self._resume()
         elif not is_up:
             self._hold_line()
 
-    def direct_opened(self, transport: Transport) -> FrameHandler:
-        """A direct line stands: send there from now on; return what takes its frames."""
+    def line_opened(self, transport: Transport) -> FrameHandler:
+        """A line beside the relay stands: send there from now on; return what takes its frames."""
         self._transfers.line_lost()
-        if not self._session.is_line_up:
-            self._resume()
-        else:
-            self._change_line(Line.DIRECT)
-            self._transfers.line_back()
+        self._resume()
         if self._inbox.is_full:
             transport.pause_reading()
-        self._wake()
         return self._receiver(transport)
 
-    def direct_closed(self) -> None:
-        """The direct line is gone: back to the relay, losing and doubling nothing."""
+    def line_closed(self) -> None:
+        """That line is gone: back to the relay, losing and doubling nothing."""
         if self._end is not None:
             return
         if self._relay is not None and self._is_peer_up:
@@ -270,9 +275,18 @@ class Conversation:
         else:
             self._hold_line()
 
+    def line_is_tampered_with(self) -> None:
+        """End: somebody else is at the other end of that line."""
+        if self._end is None:
+            self._leave(said.ByeReason.PROTOCOL, core.EndReason.TAMPERED)
+
+    async def turn_credentials(self) -> api.TurnCredentials | None:
+        """Ask the server for TURN credentials for this call; None when it has none to give."""
+        return await self._host.turn_credentials(self)
+
     def consent_to_direct(self) -> None:
         """Allow a direct line without being asked: the client's option, and the caller allows it too."""
-        self._direct.consent()
+        self._lines.consent()
 
     def wipe(self) -> None:
         """End at once: keys, buffers and unread events go; only a goodbye that lay ready is sent."""
@@ -297,7 +311,7 @@ class Conversation:
         """Send this account's newer device list to the peer."""
         self.send_soon(said.ListUpdate(device_list.encode()))
 
-    # For transfers and the direct line
+    # For transfers and lines
 
     @property
     def may_use_loopback(self) -> bool:
@@ -355,9 +369,7 @@ class Conversation:
 
     @property
     def _transport(self) -> Transport | None:
-        if self._direct.transport is not None:
-            return self._direct.transport
-        return self._relay if self._is_peer_up else None
+        return self._lines.transport or (self._relay if self._is_peer_up else None)
 
     def _receiver(self, transport: Transport) -> FrameHandler:
         def receive(frame: bytes | memoryview) -> None:
@@ -416,8 +428,16 @@ class Conversation:
                 self.tell(Typing(self._peer, content.active))
             case said.FileOffer() | said.FileRequest() | said.FileAck() | said.FileCancel() | said.FileDone():
                 self._transfers.receive(content)
-            case said.DirectConsent() | said.LineOffer() | said.LineAnswer():
-                self._direct.receive(content)
+            case (
+                said.DirectConsent()
+                | said.LineOffer()
+                | said.LineAnswer()
+                | said.RtcOffer()
+                | said.RtcAnswer()
+                | said.RtcCandidates()
+                | said.RtcClose()
+            ):
+                self._lines.receive(content)
             case said.ListUpdate():
                 self._take_list(DeviceList.decode(content.device_list))
             case _:
@@ -474,7 +494,7 @@ class Conversation:
             return
         for frame in self._session.line_up(self._clock.now()):
             self._push(frame)
-        self._change_line(Line.DIRECT if self._direct.transport is not None else Line.RELAYED)
+        self._change_line(self._lines.line)
         self._transfers.line_back()
         self._wake()
         self._rearm()
@@ -494,7 +514,7 @@ class Conversation:
 
     def _hold(self, is_full: bool) -> None:
         """Slow the peer down while the application is behind."""
-        for transport in (self._direct.transport, self._relay):
+        for transport in (self._lines.transport, self._relay):
             if transport is None:
                 continue
             if is_full:
@@ -534,7 +554,7 @@ class Conversation:
         self._alarm.cancel()
         self._session.wipe()
         self._transfers.end(abandon=reason is EndReason.LOCKED)
-        self._direct.close()
+        self._lines.close()
         for task in self._tasks:
             task.cancel()
         lost = self._peer_left.lost if self._peer_left is not None else 0

@@ -8,6 +8,7 @@ from whisp.client.people import Member
 from whisp.core import content as said
 from whisp.core import events as core
 from whisp.core.session import HeldList
+from whisp.wire import api
 from whisp.wire.device_list import DeviceList
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class ConversationHost(Protocol):
 
     def conversation_over(self, conversation: "Conversation") -> None:
         """It ended: leave the call."""
+        ...
+
+    async def turn_credentials(self, conversation: "Conversation") -> api.TurnCredentials | None:
+        """Ask the server for TURN credentials for its call; None when it has none to give."""
         ...
 
     def peer_list_shown(self, peer: Member, shown: DeviceList) -> HeldList:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from whisp.client.errors import BusyError, CallError, DeclinedError, NoAnswerError, RefusedIdentityError
+from whisp.client.rtc_certificate import RtcCertificate
 from whisp.core.errors import HandshakeError
 from whisp.core.handshake import (
     MAX_INVALID_ANSWERS,
@@ -48,6 +49,8 @@ class OutgoingCall:
         self._was_busy = False
         self._was_declined = False
         self._refusal: HandshakeError | None = None
+        self.certificate: RtcCertificate | None = None
+        """That of this call's WebRTC line, if a device that rings speaks it."""
         self.crossed_with: CallId | None = None
         """The peer's own call to here, if both rang each other and that one won."""
         self._is_posted = False

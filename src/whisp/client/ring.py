@@ -7,10 +7,10 @@ from whisp.client.clock import Clock
 from whisp.client.conversation import Conversation
 from whisp.client.errors import RingEnd, RingOverError
 from whisp.client.people import Contact, SafetyNumber
+from whisp.client.rtc_certificate import RtcCertificate, RtcTerms, rtc_offer
 from whisp.core.errors import HandshakeError
 from whisp.core.handshake import (
     CONFIRM_WAIT_SECONDS,
-    NO_FINGERPRINT,
     AnsweredCall,
     CallFlags,
     CancelReason,
@@ -19,6 +19,7 @@ from whisp.core.handshake import (
     SessionSecrets,
 )
 from whisp.core.identity import PeerIdentity
+from whisp.wire.certificate import DeviceKind
 from whisp.wire.errors import MalformedError
 from whisp.wire.ids import AccountId, CallId, DeviceId, Username
 from whisp.wire.limits import RING_SECONDS
@@ -39,6 +40,10 @@ class RingHost(Protocol):
 
     def send_signal(self, device: DeviceId, signal: bytes) -> None:
         """Send a signal to a device of the call."""
+        ...
+
+    def rtc_certificate_for(self, peer: DeviceKind) -> RtcCertificate | None:
+        """Make a certificate for a call with a device of this kind; None if it speaks no WebRTC."""
         ...
 
     def converse(self, ring: "Ring", secrets: SessionSecrets, first_message: bytes) -> Conversation:
@@ -73,6 +78,8 @@ class Ring:
         """The caller's name, as the server knows it and as the contact book does not contradict."""
         self.contact = contact
         """The pinned contact of this name, None at first contact."""
+        self.rtc: RtcTerms | None = None
+        """What both sides agreed on for WebRTC, known once it is answered."""
         self.started_at = host.clock.now()
         self.expires_at = self.started_at + RING_SECONDS
         """When it stops ringing by itself, Unix seconds."""
@@ -142,7 +149,10 @@ class Ring:
         if call is None or self._end is not None:
             raise RingOverError(self._end or RingEnd.ACCEPTED)
         try:
-            answer, self._answered = call.accept(b"", NO_FINGERPRINT, self._host.clock.now())
+            certificate = self._host.rtc_certificate_for(self.peer.certificate.kind)
+            self.rtc = RtcTerms.of(certificate, call.transport, call.fingerprint)
+            transport, fingerprint = rtc_offer(None if self.rtc is None else self.rtc.certificate)
+            answer, self._answered = call.accept(transport, fingerprint, self._host.clock.now())
         except HandshakeError:
             self._finish(RingEnd.FAILED)
             raise RingOverError(RingEnd.FAILED) from None

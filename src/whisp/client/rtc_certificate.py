@@ -13,16 +13,33 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from whisp.client.errors import TransportError
 from whisp.core.handshake import NO_FINGERPRINT
 from whisp.wire.certificate import DeviceKind
 
-__all__ = ["RTC_TRANSPORT", "RtcCertificate", "RtcTerms", "may_use_rtc"]
+__all__ = [
+    "RTC_TRANSPORT",
+    "RtcCertificate",
+    "RtcFailedError",
+    "RtcImpostorError",
+    "RtcTerms",
+    "may_use_rtc",
+    "rtc_offer",
+]
 
 RTC_TRANSPORT: Final = b"rtc1"
 """Transport bytes of a side that speaks WebRTC."""
 
 _SLACK: Final = datetime.timedelta(days=1)
 """Nobody looks at the dates of a certificate that is known by its fingerprint; clocks need not agree."""
+
+
+class RtcFailedError(TransportError):
+    """No line came about: no candidates, no way through, or it was given up."""
+
+
+class RtcImpostorError(RtcFailedError):
+    """Whoever is at the other end does not hold the certificate that the call was made with."""
 
 
 def may_use_rtc(one: DeviceKind, other: DeviceKind) -> bool:
@@ -59,6 +76,11 @@ class RtcCertificate:
     def fingerprint(self) -> bytes:
         """SHA-256 of the encoded certificate, 32 bytes."""
         return self.certificate.fingerprint(hashes.SHA256())
+
+
+def rtc_offer(certificate: RtcCertificate | None) -> tuple[bytes, bytes]:
+    """Return the transport bytes and the fingerprint for a handshake; neither without a certificate."""
+    return (b"", NO_FINGERPRINT) if certificate is None else (RTC_TRANSPORT, certificate.fingerprint)
 
 
 @dataclass(frozen=True, slots=True)

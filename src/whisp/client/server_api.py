@@ -17,7 +17,7 @@ from whisp.client.http import Http
 from whisp.client.own_account import OwnAccount
 from whisp.wire import api
 from whisp.wire.encoding import lp16
-from whisp.wire.ids import DeviceId, Username
+from whisp.wire.ids import CallId, DeviceId, Username
 from whisp.wire.limits import MAX_CLOCK_ERROR_SECONDS
 from whisp.wire.version import CURRENT, Version
 
@@ -139,6 +139,14 @@ class ServerApi:
         answer = await self._ask("POST", "/v1/requestSession", api.SessionOutcome, request)
         if answer.result != "delivered":
             raise NotFoundError
+
+    async def turn_credentials(self, call_id: CallId) -> api.TurnCredentials:
+        """Return TURN credentials for an accepted call. Raises NotFoundError."""
+        request = api.TurnCredentialsRequest(call_id)
+        answer = await self._ask("POST", "/v1/turnCredentials", api.TurnCredentials, request)
+        if answer.result != "ok" or not isinstance(answer.username, str) or not isinstance(answer.urls, list):
+            raise NotFoundError
+        return answer
 
     async def account(self) -> api.Account:
         """Return all the server stores of this account."""

@@ -15,6 +15,7 @@ from whisp.client.events import ClientEvent, KeyChanged, ServerWarning
 from whisp.client.outgoing_call import ROUTE_SECONDS, OutgoingCall
 from whisp.client.people import Member
 from whisp.client.ring import Ring
+from whisp.client.rtc_certificate import RtcCertificate, RtcTerms, may_use_rtc, rtc_offer
 from whisp.client.server_lies import warn_of, warning_for
 from whisp.client.server_socket import ServerSocket
 from whisp.client.session_opening import open_session
@@ -27,7 +28,6 @@ from whisp.core.errors import (
     StaleDeviceListError,
 )
 from whisp.core.handshake import (
-    NO_FINGERPRINT,
     CallFlags,
     ConfirmedCall,
     ListView,
@@ -40,6 +40,7 @@ from whisp.core.handshake import (
 from whisp.core.identity import LocalDevice, PeerIdentity
 from whisp.core.prekeys import PreKeyStore
 from whisp.core.session import Session
+from whisp.wire.certificate import DeviceKind
 from whisp.wire.errors import MalformedError
 from whisp.wire.frames import (
     HangUp,
@@ -231,6 +232,7 @@ class Switchboard:
         host, now = self._host, self.clock.now()
         pinned = host.book.pinned(username)
         call_id = CallId(os.urandom(16))
+        certificate: RtcCertificate | None = None
         flags = CallFlags.DIRECT if host.allow_direct else CallFlags.NONE
         offers: dict[DeviceId, OfferedCall] = {}
         memory = pinned
@@ -239,7 +241,11 @@ class Switchboard:
                 bundle = PreKeyBundle.decode(encoded)
                 if bundle.certificate.device == host.local.device:
                     continue
-                offered = place_offer(host.local, bundle, memory, call_id, b"", NO_FINGERPRINT, flags, now)
+                if certificate is None:
+                    certificate = self.rtc_certificate_for(bundle.certificate.kind)
+                speaks = self._speaks_rtc_with(bundle.certificate.kind)
+                transport, fingerprint = rtc_offer(certificate if speaks else None)
+                offered = place_offer(host.local, bundle, memory, call_id, transport, fingerprint, flags, now)
                 memory = offered.peer.pinned
                 offers[offered.peer.device] = offered
         except AccountKeyChangedError as error:
@@ -258,6 +264,7 @@ class Switchboard:
         if pinned is not None and memory is not None and host.book.remember(username, memory, now):
             host.save_soon()
         call = OutgoingCall(username, call_id, offers, self._send_signal, self._confirm)
+        call.certificate = certificate
         if offers:
             self._outgoing[call_id] = call
         return call, [offered.offer for offered in offers.values()]
@@ -296,7 +303,10 @@ class Switchboard:
             host.own_list_is_behind()
         if confirmed.server_was_stale:
             self._warn(ServerWarning.STALE_DEVICE_LIST, call.username)
-        session, conversation = self._converse(call.username, confirmed.peer, confirmed.secrets)
+        speaks = self._speaks_rtc_with(confirmed.peer.certificate.kind)
+        certificate = call.certificate if speaks else None
+        rtc = RtcTerms.of(certificate, confirmed.transport, confirmed.fingerprint)
+        session, conversation = self._converse(call.username, confirmed.peer, confirmed.secrets, rtc)
         self._send_signal(device, confirmed.confirm(session.opening(now)))
         self._conversations[call.call_id] = conversation
         self._waiting_for_route[call.call_id] = call
@@ -312,6 +322,13 @@ class Switchboard:
 
     # Being called
 
+    def rtc_certificate_for(self, peer: DeviceKind) -> RtcCertificate | None:
+        """Make a certificate for a call with a device of this kind; None if it speaks no WebRTC."""
+        return RtcCertificate.create() if self._speaks_rtc_with(peer) else None
+
+    def _speaks_rtc_with(self, peer: DeviceKind) -> bool:
+        return may_use_rtc(self._host.local.certificate.kind, peer)
+
     def send_signal(self, device: DeviceId, signal: bytes) -> None:
         """Send a signal of a ring."""
         self._send_signal(device, signal)
@@ -319,7 +336,7 @@ class Switchboard:
     def converse(self, ring: Ring, secrets: SessionSecrets, first_message: bytes) -> Conversation:
         """Make the conversation of a confirmed ring, on the route that came just before."""
         now = self.clock.now()
-        session, conversation = self._converse(ring.caller, ring.peer, secrets)
+        session, conversation = self._converse(ring.caller, ring.peer, secrets, ring.rtc)
         session.receive(first_message, now)
         self._conversations[ring.call_id] = conversation
         route = self._pending_routes.pop(ring.call_id, None)
@@ -473,6 +490,10 @@ class Switchboard:
 
     # Ends
 
+    def call_of(self, conversation: Conversation) -> CallId | None:
+        """Return the call that a conversation belongs to, None once it is over."""
+        return next((call for call, known in self._conversations.items() if known is conversation), None)
+
     def conversation_over(self, conversation: Conversation) -> None:
         """Leave the call of a conversation that ended."""
         for call_id, known in tuple(self._conversations.items()):
@@ -501,7 +522,7 @@ class Switchboard:
         task.add_done_callback(self._tasks.discard)
 
     def _converse(
-        self, username: Username, identity: PeerIdentity, secrets: SessionSecrets
+        self, username: Username, identity: PeerIdentity, secrets: SessionSecrets, rtc: RtcTerms | None
     ) -> tuple[Session, Conversation]:
         host, now = self._host, self.clock.now()
         own = Member(host.username, host.local.account, host.local.device)
@@ -509,7 +530,7 @@ class Switchboard:
         if host.book.remember(username, identity.pinned, now):
             host.save_soon()
         session = open_session(secrets, own, peer, identity, now)
-        return session, Conversation(session, own, peer, host)
+        return session, Conversation(session, own, peer, host, rtc)
 
     def _send(self, frame: bytes) -> None:
         if self._socket is not None:

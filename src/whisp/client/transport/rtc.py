@@ -30,8 +30,7 @@ from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
 from aiortc.rtcsctptransport import WEBRTC_BINARY
 from cryptography.hazmat.primitives import hashes
 
-from whisp.client.errors import TransportError
-from whisp.client.rtc_certificate import RtcTerms
+from whisp.client.rtc_certificate import RtcFailedError, RtcImpostorError, RtcTerms
 from whisp.client.transport.transport import FrameHandler
 from whisp.core.content import CandidateKind, IceCandidate, RtcPolicy
 from whisp.core.errors import HandshakeError
@@ -39,7 +38,7 @@ from whisp.core.handshake import verify_fingerprint
 from whisp.wire import api
 from whisp.wire.limits import MAX_RELAY_PAYLOAD_BYTES
 
-__all__ = ["RtcFailedError", "RtcImpostorError", "RtcTransport"]
+__all__ = ["RtcTransport"]
 
 CHANNEL_LABEL: Final = "whisp"
 CHANNEL_ID: Final = 0
@@ -90,14 +89,6 @@ for _name in ("aioice", "aiortc"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)  # they log addresses
 
 _closing: Final[set[asyncio.Task[None]]] = set()
-
-
-class RtcFailedError(TransportError):
-    """No line came about: no candidates, no way through, or it was given up."""
-
-
-class RtcImpostorError(RtcFailedError):
-    """Whoever is at the other end does not hold the certificate that the call was made with."""
 
 
 class _Ice(Connection):
@@ -443,8 +434,8 @@ class RtcTransport:
         """Stop the layers from the top down."""
         loop = asyncio.get_running_loop()
         until = loop.time() + flush_seconds
-        while loop.time() < until and self._is_sending():
-            await asyncio.sleep(0.005)  # noqa: ASYNC110 - nothing tells when SCTP has been acknowledged
+        while loop.time() < until and self._is_sending():  # noqa: ASYNC110 - nothing tells of the last SACK
+            await asyncio.sleep(0.005)
         self._is_open = False
         if self._sctp is not None:
             self._sctp.resume()  # nobody waits in it for ever

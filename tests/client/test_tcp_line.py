@@ -12,8 +12,9 @@ from tests.client.pair import Pair, make_pair
 from tests.client.test_conversation import next_of
 from tests.client.test_files import offer
 
-from whisp.client.direct_line import DirectLine
 from whisp.client.events import DirectRequested, FileProgress, Line, LineChanged, TextReceived
+from whisp.client.lines import Lines
+from whisp.client.tcp_line import TcpLine
 from whisp.core.content import Address, DirectConsent, LineOffer
 
 
@@ -52,7 +53,7 @@ async def test_a_refusal_shows_no_address_and_keeps_the_relay(monkeypatch: pytes
     def forbidden(*_: object) -> None:
         raise AssertionError("an address was looked up without consent")
 
-    monkeypatch.setattr("whisp.client.direct_line._local_addresses", forbidden)
+    monkeypatch.setattr("whisp.client.tcp_line._local_addresses", forbidden)
     pair = await make_pair()
     asking = asyncio.create_task(pair.caller.request_direct())
     await (await next_of(pair.callee, DirectRequested)).request.refuse()
@@ -81,7 +82,7 @@ async def test_s32_without_consent_an_offered_address_is_not_dialled() -> None:
 async def test_s32_a_peer_cannot_aim_the_client_at_odd_addresses(ip: str) -> None:
     pair = await make_pair()
     pair.callee_host.may_use_loopback = False
-    line = DirectLine(pair.callee, bytes(32), allowed=True)
+    line = TcpLine(Lines(pair.callee, bytes(32), allowed=True, rtc=None), bytes(32))
 
     assert not line._may_dial(ipaddress.ip_address(ip), 40_000)
     assert line._may_dial(ipaddress.ip_address("192.168.1.20"), 40_000)
@@ -121,7 +122,7 @@ async def test_a_broken_direct_line_falls_back_without_loss_or_doubling() -> Non
         for number in range(200):
             await pair.caller.send_text(str(number))
             if number in (50, 120):
-                transport = pair.caller._direct.transport
+                transport = pair.caller._lines.transport
                 assert transport is not None
                 transport.abort()
             if number == 80:
@@ -148,7 +149,7 @@ async def test_a_file_survives_the_change_of_lines(tmp_path: Path) -> None:
     await next_of(pair.callee, FileProgress)
     assert await pair.caller.request_direct()
     await next_of(pair.callee, FileProgress)
-    transport = pair.callee._direct.transport
+    transport = pair.callee._lines.transport
     assert transport is not None
     transport.abort()
     await next_of(pair.callee, FileProgress)

@@ -1,4 +1,4 @@
-"""Going direct, and only by consent: each side says yes before either shows an address (spec/session.md).
+"""TCP between two terminals, only by consent: each side says yes before it shows an address (spec/lines.md).
 
 Yes from both → the side with the lower key listens and sends LINE_OFFER with its addresses. The other dials
 them; if none answers it listens itself and sends LINE_ANSWER, and the first dials. Without consent nothing
@@ -10,25 +10,24 @@ import contextlib
 import ipaddress
 import os
 import socket
-from collections.abc import Callable, Coroutine
-from typing import Final, Protocol
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Final
 
-from whisp.client.events import ConversationEvent, DirectRequested
-from whisp.client.people import Member
 from whisp.client.transport.direct import DirectTransport
-from whisp.client.transport.transport import FrameHandler, Transport
 from whisp.core.content import (
     LINE_TOKEN_BYTES,
     MAX_LINE_ADDRESSES,
     Address,
     Content,
-    DirectConsent,
     LineAnswer,
     LineOffer,
 )
 from whisp.core.key_schedule import Secret, expand
 
-__all__ = ["DirectLine", "DirectRequest"]
+if TYPE_CHECKING:
+    from whisp.client.lines import Lines
+
+__all__ = ["TcpLine"]
 
 DIAL_SECONDS: Final = 3.0
 """One round of dialling: addresses that work answer in a fraction of this."""
@@ -38,9 +37,6 @@ PROOF_SECONDS: Final = 1.0
 
 ATTEMPT_SECONDS: Final = 10.0
 """From both consents to a line, or to giving up."""
-
-CONSENT_SECONDS: Final = 60.0
-"""How long the one who asked waits for the other person."""
 
 SILENCE_SECONDS: Final = 40.0
 """Two missed life signs: the direct way is dead though nobody said so."""
@@ -52,115 +48,60 @@ class DirectKey(Secret):
     """What the proofs of direct connections derive from."""
 
 
-class _Host(Protocol):
-    @property
-    def own(self) -> Member: ...
-
-    @property
-    def members(self) -> tuple[Member, ...]: ...
-
-    @property
-    def may_use_loopback(self) -> bool: ...
-
-    def send_soon(self, content: Content) -> None: ...
-
-    def tell(self, event: ConversationEvent) -> None: ...
-
-    def direct_opened(self, transport: Transport) -> FrameHandler: ...
-
-    def direct_closed(self) -> None: ...
-
-
-class DirectRequest:
-    """The peer's question whether both sides may learn each other's address."""
-
-    def __init__(self, answer: Callable[[bool], None]) -> None:
-        self._answer: Callable[[bool], None] | None = answer
-
-    async def accept(self) -> None:
-        """Allow a direct line for this conversation; `LineChanged(DIRECT)` follows if it comes about."""
-        self._say(True)
-
-    async def refuse(self) -> None:
-        """Stay on the relay. This side's address was never shown."""
-        self._say(False)
-
-    def _say(self, allowed: bool) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            answer(allowed)
-
-
-class DirectLine:
-    """The direct half of one conversation.
+class TcpLine:
+    """The direct line between two terminals.
 
     Args:
-        host: the conversation.
+        lines: the conversation's choice of line.
         exporter: the session's exporter, 32 bytes.
-        allowed: consent without asking.
     """
 
-    def __init__(self, host: _Host, exporter: bytes, *, allowed: bool) -> None:
-        self._host = host
+    def __init__(self, lines: "Lines", exporter: bytes) -> None:
+        self._lines = lines
         self._key = DirectKey(expand(exporter, "direct", b"", 32))
-        self._allowed = allowed
-        self._own_consent = False
-        self._peer_consent = False
-        self._outcome: asyncio.Future[bool] | None = None
         self._token: bytes | None = None
         self._listeners: list[asyncio.Server] = []
         self._task: asyncio.Task[None] | None = None
         self._watch: asyncio.TimerHandle | None = None
-        self._is_closed = False
         self._connected = asyncio.Event()
         self.transport: DirectTransport | None = None
         """The direct connection, None while there is none."""
 
-    async def request(self) -> bool:
-        """Consent, ask the peer to, and wait; say whether there is a direct line."""
-        if self.transport is not None:
-            return True
-        self.consent()
-        if self._outcome is None:
-            self._outcome = asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.timeout(CONSENT_SECONDS):
-                return await asyncio.shield(self._outcome)
-        except TimeoutError:
-            self._give_up()
-            return False
+    @property
+    def is_direct(self) -> bool:
+        """Whether a line is open that shows addresses: this one always does."""
+        return self.transport is not None
 
-    def consent(self) -> None:
-        """Say yes, once; if the peer has said so too, the attempt begins."""
-        if self._is_closed:
-            return
-        if not self._own_consent:
-            self._own_consent = True
-            self._host.send_soon(DirectConsent(True))
-        self._begin_if_agreed()
+    def attached(self) -> None:
+        """The relay stands; a direct line waits for consent."""
 
-    def receive(self, content: DirectConsent | LineOffer | LineAnswer) -> None:
-        """Take what the peer says about the direct line."""
+    def agreed(self) -> None:
+        """Both persons allow it: the offering side begins."""
+        if self._is_wanted and self._token is None and self._lines.is_offering:
+            self._token = os.urandom(LINE_TOKEN_BYTES)
+            self._start(self._offer())
+
+    def receive(self, content: Content) -> None:
+        """Take what the peer says about this kind of line."""
         match content:
-            case DirectConsent(allowed=True):
-                self._peer_consent = True
-                if self._own_consent or self._allowed:
-                    self.consent()
-                else:
-                    self._host.tell(DirectRequested(DirectRequest(self._answer)))
-            case DirectConsent():
-                self._withdraw()
-            case LineOffer() if self._is_agreed and self._token is None and not self._is_offering:
+            case LineOffer() if self._is_wanted and self._token is None and not self._lines.is_offering:
                 self._token = content.token
                 self._start(self._dial_then_listen(content.addresses))
-            case LineAnswer() if self._is_agreed and self._token == content.token and self._is_offering:
+            case LineAnswer() if self._is_wanted and self._token == content.token and self._lines.is_offering:
                 self._start(self._dial_back(content.addresses))
             case _:
-                pass  # no consent, or of an attempt that is over
+                pass  # no consent, of an attempt that is over, or of WebRTC, which two terminals do not speak
+
+    def leave_direct(self) -> None:
+        """Consent is gone, or the peer saw the line break."""
+        self._reset()
+        transport, self.transport = self.transport, None
+        if transport is not None:
+            transport.abort()
+            self._lines.host.line_closed()
 
     def close(self) -> None:
         """The conversation is over."""
-        self._is_closed = True
         self._key.wipe()
         self._reset()
         transport, self.transport = self.transport, None
@@ -168,25 +109,8 @@ class DirectLine:
             transport.close()
 
     @property
-    def _is_agreed(self) -> bool:
-        return self._own_consent and self._peer_consent and self.transport is None and not self._is_closed
-
-    @property
-    def _is_offering(self) -> bool:
-        own, peer = self._host.own, self._host.members[0]
-        return (own.account, own.device) < (peer.account, peer.device)
-
-    def _answer(self, allowed: bool) -> None:
-        if allowed:
-            self.consent()
-        else:
-            self._peer_consent = False
-            self._host.send_soon(DirectConsent(False))
-
-    def _begin_if_agreed(self) -> None:
-        if self._is_agreed and self._token is None and self._is_offering:
-            self._token = os.urandom(LINE_TOKEN_BYTES)
-            self._start(self._offer())
+    def _is_wanted(self) -> bool:
+        return self._lines.is_agreed and self.transport is None
 
     def _start(self, attempt: Coroutine[None, None, bool]) -> None:
         if self._task is not None:
@@ -200,11 +124,11 @@ class DirectLine:
                     return
         except TimeoutError:
             pass
-        self._give_up()
+        self._lines.gave_up()
 
     async def _offer(self) -> bool:
         assert self._token is not None
-        self._host.send_soon(LineOffer(self._token, await self._listen()))
+        self._lines.host.send_soon(LineOffer(self._token, await self._listen()))
         await asyncio.sleep(ATTEMPT_SECONDS)  # ends when a connection does, or with LINE_ANSWER
         return False
 
@@ -212,7 +136,7 @@ class DirectLine:
         if await self._dial(addresses):
             return True
         assert self._token is not None
-        self._host.send_soon(LineAnswer(self._token, await self._listen()))
+        self._lines.host.send_soon(LineAnswer(self._token, await self._listen()))
         await asyncio.sleep(ATTEMPT_SECONDS)
         return False
 
@@ -223,7 +147,7 @@ class DirectLine:
         """Listen on this machine's own addresses, each with a port of its own; return them."""
         loop = asyncio.get_running_loop()
         found = []
-        for host in _local_addresses(self._host.may_use_loopback)[:MAX_LINE_ADDRESSES]:
+        for host in _local_addresses(self._lines.host.may_use_loopback)[:MAX_LINE_ADDRESSES]:
             with contextlib.suppress(OSError):
                 server = await loop.create_server(
                     lambda: self._connection(is_dialler=False), host, 0, backlog=4
@@ -266,7 +190,7 @@ class DirectLine:
     def _may_dial(self, ip: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> bool:
         """Refuse addresses that no peer has: a peer must not aim this client at services of its machine."""
         if ip.is_loopback:
-            return self._host.may_use_loopback and port >= _LOWEST_PORT
+            return self._lines.host.may_use_loopback and port >= _LOWEST_PORT
         odd = ip.is_unspecified or ip.is_multicast or ip.is_link_local or ip.is_reserved
         return not odd and port >= _LOWEST_PORT
 
@@ -276,7 +200,7 @@ class DirectLine:
         return DirectTransport(key, token, is_dialler=is_dialler, on_ready=self._opened, on_lost=self._lost)
 
     def _opened(self, transport: DirectTransport) -> None:
-        if not self._is_agreed:
+        if not self._is_wanted:
             transport.abort()  # another address was faster
             return
         self.transport = transport
@@ -285,9 +209,7 @@ class DirectLine:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-        receive = self._host.direct_opened(transport)
-        transport.deliver_to(receive)
-        self._tell_outcome(True)
+        transport.deliver_to(self._lines.opened(transport))
         self._watch_silence(transport, transport.bytes_received)
 
     def _watch_silence(self, transport: DirectTransport, seen: int) -> None:
@@ -301,31 +223,12 @@ class DirectLine:
         self._watch = asyncio.get_running_loop().call_later(SILENCE_SECONDS, look)
 
     def _lost(self, transport: DirectTransport) -> None:
-        if transport is not self.transport:
-            return
-        self.transport = None
-        self._reset()
-        # First, so that the peer leaves the dead line before it is asked to go on with anything.
-        self._host.send_soon(DirectConsent(False))
-        self._host.direct_closed()
-
-    def _withdraw(self) -> None:
-        """The peer takes its consent back, or saw the direct line break."""
-        self._reset()
-        transport, self.transport = self.transport, None
-        if transport is not None:
-            transport.abort()
-            self._host.direct_closed()
-
-    def _give_up(self) -> None:
-        if self.transport is None and not self._is_closed:
-            said_yes = self._own_consent
+        if transport is self.transport:
+            self.transport = None
             self._reset()
-            if said_yes:
-                self._host.send_soon(DirectConsent(False))
+            self._lines.lost(was_direct=True)
 
     def _reset(self) -> None:
-        self._own_consent = self._peer_consent = False
         self._token = None
         self._stop_listening()
         if self._watch is not None:
@@ -334,17 +237,11 @@ class DirectLine:
         task, self._task = self._task, None
         if task is not None and task is not asyncio.current_task():
             task.cancel()
-        self._tell_outcome(False)
 
     def _stop_listening(self) -> None:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
-
-    def _tell_outcome(self, came_about: bool) -> None:
-        outcome, self._outcome = self._outcome, None
-        if outcome is not None and not outcome.done():
-            outcome.set_result(came_about)
 
 
 async def _all_of(dials: list[asyncio.Task[None]]) -> bool:
