@@ -13,7 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from whisp.client.errors import ServerUnreachableError
 
@@ -48,16 +48,17 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def running_server(*, rate_factor: float = 1000.0) -> AsyncIterator[LocalServer]:
+async def running_server(*, rate_factor: float = 1000.0, **settings: Any) -> AsyncIterator[LocalServer]:
     """Run a real server in this loop, on a free loopback port, with everything in memory.
 
-    `rate_factor` multiplies its rate limits: tests register more accounts in a minute than people do.
+    `rate_factor` multiplies its rate limits: tests register more accounts in a minute than people do. Other
+    settings are those of the hosting guide, in lower case and without WHISP_.
     """
     from whisp.server.config import Settings
     from whisp.server.serve import running
 
-    settings = Settings(port=0, data=None, rate_factor=rate_factor)
-    async with running(settings) as server:
+    chosen = {"port": 0, "data": None, **settings}
+    async with running(Settings(rate_factor=rate_factor, **chosen)) as server:
         yield LocalServer(server.origin, server.application)
 
 

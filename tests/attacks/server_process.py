@@ -48,14 +48,21 @@ class ServerProcess:
 
 @asynccontextmanager
 async def serving(
-    data: Path, port: int = 0, *, program: str = _ORDINARY, limits: Mapping[int, int] | None = None
+    data: Path,
+    port: int = 0,
+    *,
+    program: str = _ORDINARY,
+    limits: Mapping[int, int] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[ServerProcess]:
-    """Run a server until the end of the block; `program` starts it, `limits` are its resource limits.
+    """Run a server until the end of the block; `program` starts it, `limits` are its resource limits,
+    `settings` more of its environment.
 
     The greeting may not come: a program may be made to die before. Then `port` is 0.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WHISP_")}
     environment |= {"WHISP_PORT": str(port), "WHISP_DATA": str(data), "WHISP_RATE_FACTOR": "1000"}
+    environment |= settings or {}
 
     def starve() -> None:
         for what, limit in (limits or {}).items():

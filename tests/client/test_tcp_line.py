@@ -96,6 +96,7 @@ async def test_a_stranger_who_finds_the_port_gets_nothing() -> None:
 
     async def watch(factory, host, port, **options):  # type: ignore[no-untyped-def]  # the loop's own signature is long
         server = await original(factory, host, port, **options)
+        await server.start_serving()
         seen.append(server.sockets[0].getsockname()[:2])
         reader, writer = await asyncio.open_connection(*seen[-1])
         writer.write(os.urandom(500))
@@ -159,3 +160,24 @@ async def test_a_file_survives_the_change_of_lines(tmp_path: Path) -> None:
     assert path.read_bytes() == (tmp_path / "source").read_bytes()
     await pair.caller.hang_up()
     await pair.callee.hang_up()
+
+
+async def test_an_attempt_that_is_cancelled_leaves_no_port_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = await make_pair()
+    line = TcpLine(Lines(pair.caller, bytes(32), allowed=True, rtc=None), bytes(32))
+    serving = asyncio.Event()
+    servers: list[asyncio.Server] = []
+
+    async def stall(server: asyncio.Server) -> None:
+        servers.append(server)
+        serving.set()
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("asyncio.base_events.Server.start_serving", stall)
+    listening = asyncio.create_task(line._listen())
+    await serving.wait()
+    listening.cancel()
+    line.close()
+    await asyncio.sleep(0)
+    assert servers
+    assert all(not server.sockets for server in servers)

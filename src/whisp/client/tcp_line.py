@@ -150,9 +150,10 @@ class TcpLine:
         for host in _local_addresses(self._lines.host.may_use_loopback)[:MAX_LINE_ADDRESSES]:
             with contextlib.suppress(OSError):
                 server = await loop.create_server(
-                    lambda: self._connection(is_dialler=False), host, 0, backlog=4
+                    lambda: self._connection(is_dialler=False), host, 0, backlog=4, start_serving=False
                 )
-                self._listeners.append(server)
+                self._listeners.append(server)  # before it listens: whoever cancels this closes it
+                await server.start_serving()
                 port = server.sockets[0].getsockname()[1]
                 found.append(Address(ipaddress.ip_address(host).packed, port))
         return tuple(found)
