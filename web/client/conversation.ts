@@ -221,7 +221,7 @@ export class Conversation implements Carrier, LinesHost {
     this.#lines.attach(relay);
     if (isFirst) this.#rearm();
     else if (!this.#lines.isRtc) this.#resume();
-    if (isFirst && this.#end === null) this.#lines.rtc.start();
+    if (this.#end === null) this.#lines.rtc.start();
     const receive = this.#receiver(relay);
     return (frame) => {
       if (relay === this.#lines.relay) receive(frame);

@@ -194,9 +194,9 @@ export class RtcLine {
     return this.#line?.policy ?? null;
   }
 
-  /** The session is up: begins, if it is this side's turn. */
+  /** The session is up, or has a relay again: begins, if it is this side's turn and there is no line. */
   start(): void {
-    this.#begin();
+    if (this.#line === null) this.#begin();
   }
 
   /** The device's network changed: what waits is tried at once. */
