@@ -88,6 +88,20 @@ class Person:
         await self.page.get_by_label(say("home.name"), exact=True).fill(peer)
         await self.button("home.call").click()
 
+    async def ring_online(self, peer: str) -> None:
+        """Call someone whose page says that they can be rung.
+
+        It says so when its pre-keys are on their way; the server may read them a moment after our call.
+        """
+        for _ in range(5):
+            await self.ring(peer)
+            refused = self.heading("notFound.title")
+            await expect(refused.or_(self.button("ringOut.stop"))).to_be_visible()
+            if not await refused.is_visible():
+                return
+            await self.button("notFound.check").click()
+            await self.page.wait_for_timeout(200)
+
     async def is_rung_by(self, caller: str) -> None:
         """Wait for somebody's ring."""
         await expect(self.page.get_by_role("alertdialog")).to_contain_text(f"{caller} is calling")
@@ -100,13 +114,19 @@ class Person:
 
     async def call(self, other: "Person") -> None:
         """Call another page; return when both are in the call."""
-        await self.ring(other.name)
+        await self.ring_online(other.name)
         await other.accept(self.name)
         await self.is_in_call(other.name)
 
     async def hang_up(self) -> None:
         """End the call."""
         await self.button("chat.hangUp").locator("visible=true").first.click()
+
+    async def wipes_a_dropped_call(self) -> None:
+        """See that the line dropped, and do not wait for who will not come back."""
+        await expect(self.page.get_by_role("heading", name="The line dropped.")).to_be_visible()
+        await self.button("line.wipe").click()
+        await self.is_gone()
 
     async def done(self) -> None:
         """Leave the page that says that everything is gone."""
