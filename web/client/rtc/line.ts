@@ -101,8 +101,8 @@ class Attempt {
   remote: IceCredentials | null = null;
   isAwaitingAnswer = false;
   isSilent = false;
-  isRetired = false;
   openedAt = 0;
+  silentAt: number | null = null;
   told = 0;
   seen = 0;
   timer: ReturnType<typeof setTimeout> | null = null;
@@ -393,12 +393,14 @@ export class RtcLine {
       case RtcState.SILENT:
         if (attempt !== this.#line || attempt.isSilent) return;
         attempt.isSilent = true;
+        attempt.silentAt = performance.now() / 1000;
         this.#host.lineLost();
         this.#repair(attempt);
         break;
       case RtcState.HEARD:
         if (attempt !== this.#line || !attempt.isSilent) return;
         attempt.isSilent = false;
+        attempt.silentAt = null;
         attempt.disarm();
         this.#use(attempt);
         break;
@@ -470,7 +472,8 @@ export class RtcLine {
     if (wasLine && !wasSilent) this.#host.lineLost();
     if (!wasLine && attempt.policy === RtcPolicy.ALL) this.#consent.fail();
     if (this.#line !== null) return; // an older one still stands
-    const hasSettled = wasLine && performance.now() / 1000 - attempt.openedAt >= SETTLED_SECONDS;
+    const until = attempt.silentAt ?? performance.now() / 1000;
+    const hasSettled = wasLine && until - attempt.openedAt >= SETTLED_SECONDS;
     if (hasSettled) this.#failures = 0;
     if (hasSettled && this.#attempt === null) this.#begin();
     else this.#later();
