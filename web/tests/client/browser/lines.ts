@@ -35,6 +35,18 @@ async function via(...people: readonly Someone[]): Promise<string[]> {
   });
 }
 
+/** A page that shows, on the line, another certificate than it named in the handshake. */
+const useAnotherCertificate = `{
+  const Original = RTCPeerConnection;
+  let other = [];
+  void Original.generateCertificate({ name: "ECDSA", namedCurve: "P-256" }).then((made) => (other = [made]));
+  globalThis.RTCPeerConnection = class extends Original {
+    constructor(configuration) {
+      super({ ...configuration, certificates: other });
+    }
+  };
+}`;
+
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
@@ -84,6 +96,21 @@ try {
   const open = await run(other, 'peers.filter((peer) => peer.connectionState !== "closed").length');
   assert.equal(open, 0);
   say("hung up: said so over the DataChannel, and nothing is left open");
+
+  const impostor = await stage.someone(async (context) => {
+    await context.addInitScript(useAnotherCertificate);
+  });
+  const [victim] = [one];
+  const [victims, impostors] = await connect(victim, impostor);
+  for (const [someone, call] of [
+    [victim, victims],
+    [impostor, impostors],
+  ] as const) {
+    const { reason } = (await run(someone, 'nextOf("ended")')) as { reason: string };
+    say(`another certificate than the handshake's: ${reason} (call ${call})`);
+  }
+  const states = await run(victim, "peers.map((peer) => peer.connectionState).join()");
+  assert.match(String(states), /^(?:closed,?)+$/u);
 } finally {
   await stage.close();
 }

@@ -1,5 +1,7 @@
 /** A file between two pages, and a bare DataChannel beside it: `npx tsx tests/client/browser/speed.ts [megabytes]`. */
 
+import { readdirSync, readFileSync } from "node:fs";
+
 import { ask, connect, run, type Someone, Stage } from "./stage.ts";
 
 const bytes = Number(process.argv[2] ?? "40") * 1e6;
@@ -23,6 +25,35 @@ async function file(one: Someone, mine: number, other: Someone, theirs: number):
   return bytes / 1e3 / (performance.now() - began);
 }
 
+/** Processor seconds that this browser has used so far, all its processes together. */
+function processorSeconds(): number {
+  const parents = new Map<string, { parent: string; ticks: number }>();
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/u.test(name))) {
+    try {
+      const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
+        .replace(/^.*\) /su, "")
+        .split(" ");
+      parents.set(pid, { parent: fields[1] ?? "", ticks: Number(fields[11]) + Number(fields[12]) });
+    } catch {
+      continue; // it ended meanwhile
+    }
+  }
+  let ticks = 0;
+  for (const [pid, entry] of parents) {
+    let above: string | undefined = pid;
+    while (above !== undefined && above !== String(process.pid)) above = parents.get(above)?.parent;
+    if (above !== undefined && pid !== String(process.pid)) ticks += entry.ticks;
+  }
+  return ticks / 100;
+}
+
+/** Runs one transfer; gives its speed, and what it cost. */
+async function measured(transfer: () => Promise<number>): Promise<{ speed: number; cost: number }> {
+  const before = processorSeconds();
+  const speed = await transfer();
+  return { speed, cost: ((processorSeconds() - before) * 1e3) / (bytes / 1e6) };
+}
+
 const stage = await Stage.open();
 try {
   const [one, other] = [await stage.someone(), await stage.someone()];
@@ -36,9 +67,13 @@ try {
   await ask(other, "answerDirect", theirs, true);
   await run(one, 'nextOf("line-changed")');
   for (let round = 0; round < rounds; round++) {
-    const [plain, ours] = [await bare(one, other), await file(one, mine, other, theirs)];
-    const figures = `bare ${plain.toFixed(1)} MB/s, file ${ours.toFixed(1)} MB/s, ratio ${(ours / plain).toFixed(2)}`;
-    process.stdout.write(`${figures}\n`);
+    const plain = await measured(async () => bare(one, other));
+    const ours = await measured(async () => file(one, mine, other, theirs));
+    const [speeds, costs] = [
+      `bare ${plain.speed.toFixed(1)} MB/s, file ${ours.speed.toFixed(1)} MB/s, ratio ${(ours.speed / plain.speed).toFixed(2)}`,
+      `processor: ${plain.cost.toFixed(1)} and ${ours.cost.toFixed(1)} ms/MB, ratio ${(plain.cost / ours.cost).toFixed(2)}`,
+    ];
+    process.stdout.write(`${speeds}; ${costs}\n`);
   }
 } finally {
   await stage.close();
