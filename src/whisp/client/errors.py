@@ -97,7 +97,7 @@ class EndReason(StrEnum):
     REVOKED = "revoked"
     """A device in the call was removed from its account."""
     TAMPERED = "tampered"
-    """Too many frames that were not the peer's."""
+    """Too many frames that were not the peer's, or another certificate on the line than the call's."""
     FORKED = "forked"
     """The server shows different people different device lists."""
     PROTOCOL = "protocol"

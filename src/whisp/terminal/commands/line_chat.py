@@ -48,7 +48,7 @@ def end_sentence(reason: EndReason, name: str) -> str | None:
         case EndReason.REVOKED:
             return f"{words.STOPPED} A device in it was removed from its account."
         case EndReason.TAMPERED:
-            return f"{words.STOPPED} Someone kept sending frames that were not {name}’s."
+            return f"{words.STOPPED} Someone who was not {name} was on the line."
         case EndReason.FORKED:
             return f"{words.STOPPED} The server shows the two of you different lists of devices."
         case EndReason.PROTOCOL | EndReason.STALLED:
