@@ -20,6 +20,7 @@ NAMES: Final = {
     "idle": "memory for a connection that only waits",
     "discover": "look-ups, per CPU-second of the server",
     "session": "from ringing to the first message, and messages in a call",
+    "web": "the web app in Chromium: set-up, typing, files, weight, Lighthouse",
     "file": "a large file, direct and relayed, against magic-wormhole",
 }
 

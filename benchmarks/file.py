@@ -27,7 +27,7 @@ from typing import Final
 from benchmarks.figures import Figure
 from whisp.testing import running_server_process
 
-__all__ = ["run"]
+__all__ = ["run", "wormhole_servers", "write_random"]
 
 _MIB: Final = 1024 * 1024
 _TOP: Final = Path(__file__).resolve().parent.parent
@@ -55,11 +55,11 @@ async def _measure(quick: bool) -> list[Figure]:
     with ExitStack() as servers, tempfile.TemporaryDirectory(prefix="whisp-bench-") as folder:
         scratch = Path(folder)
         source = scratch / "payload.bin"
-        _write_random(source, size)
+        write_random(source, size)
         warm_up = scratch / "warm-up.bin"
-        _write_random(warm_up, _MIB)
+        write_random(warm_up, _MIB)
         async with running_server_process() as server:
-            wormhole = servers.enter_context(_wormhole_servers(scratch))
+            wormhole = servers.enter_context(wormhole_servers(scratch))
             contestants: dict[str, Callable[[Path, Path], _Run]] = {
                 "direct": lambda file, out: _whisp(server.origin, file, out, direct=True),
                 "wormhole": lambda file, out: wormhole.move(file, out, direct=True),
@@ -173,7 +173,8 @@ def _touch_memory(path: Path, size: int) -> None:
     path.unlink()
 
 
-def _write_random(path: Path, size: int) -> None:
+def write_random(path: Path, size: int) -> None:
+    """Write `size` bytes that nothing can compress."""
     with path.open("wb") as file:
         for _ in range(size // _MIB):
             file.write(os.urandom(_MIB))
@@ -190,7 +191,8 @@ def _install_wormhole() -> Path:
 
 
 @contextmanager
-def _wormhole_servers(scratch: Path) -> Iterator[_Wormhole]:
+def wormhole_servers(scratch: Path) -> Iterator[_Wormhole]:
+    """Run a mailbox and a transit relay on loopback until the block ends."""
     binaries = _install_wormhole()
     mailbox_port, transit_port = _free_port(), _free_port()
     home = scratch / "wormhole-servers"

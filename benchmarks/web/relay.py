@@ -1,0 +1,75 @@
+"""A file from Python to a page over the blind relay, against magic-wormhole through its own transit relay.
+
+Wormhole's figure is a whole command with the start of both processes, ours begins when the person accepts: no
+page starts for a file. The file is large, so that little of the difference is left.
+"""
+
+import asyncio
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from tests.web.person import Person
+
+from benchmarks import file as file_bench
+from benchmarks.figures import Figure
+from benchmarks.web.people import Guests
+from whisp import Client, Conversation, MemoryVault
+
+__all__ = ["against_wormhole"]
+
+_MIB: Final = 1024 * 1024
+_SECONDS: Final = 120
+
+
+async def against_wormhole(come: Guests, origin: str, mib: int, rounds: int) -> list[Figure]:
+    """Move `mib` MiB by each in turn; report the median ratio."""
+    size = mib * _MIB
+    mira = await come("mira")
+    times: list[tuple[float, float]] = []
+    with ExitStack() as servers, tempfile.TemporaryDirectory(prefix="whisp-bench-") as folder:
+        scratch = Path(folder)
+        wormhole = servers.enter_context(file_bench.wormhole_servers(scratch))
+        async with Client(origin, MemoryVault()) as odile:
+            await odile.register(f"{mira.name}-peer")
+            await odile.login()
+            for number in range(1 + rounds):  # a call for each: a page keeps 256 MiB of files in one call
+                payload = scratch / f"payload-{number}.bin"
+                file_bench.write_random(payload, size if number else _MIB)
+                async with await _talk(mira, odile) as conversation:
+                    ours = await _python_to_page(conversation, mira, payload)
+                    await mira.hang_up()
+                await mira.is_gone()
+                await mira.done()
+                out = scratch / f"out-{number}"
+                out.mkdir()
+                run = await asyncio.to_thread(wormhole.move, payload, out, direct=False)
+                times.append((ours, run.seconds))
+    ratios = [theirs / ours for ours, theirs in times[1:]]
+    return [
+        Figure("relay_vs_wormhole", median(ratios), "times as fast", 0.35),
+        Figure("relay_mb_per_s", size / 1e6 / median(ours for ours, _ in times[1:]), "MB/s"),
+        Figure("wormhole_relayed_mb_per_s", size / 1e6 / median(theirs for _, theirs in times[1:]), "MB/s"),
+    ]
+
+
+async def _talk(caller: Person, callee: Client) -> Conversation:
+    await caller.ring(callee.username)
+    async for ring in callee.rings():
+        conversation = await ring.accept()
+        break
+    await caller.is_in_call(callee.username)
+    return conversation
+
+
+async def _python_to_page(sender: Conversation, receiver: Person, payload: Path) -> float:
+    await sender.send_file(payload)
+    accept = receiver.button("file.accept", file=payload.name)
+    await accept.wait_for()
+    started = time.perf_counter()
+    await accept.click()
+    await receiver.button("file.save", file=payload.name).wait_for(timeout=_SECONDS * 1000)
+    return time.perf_counter() - started
