@@ -6,6 +6,9 @@ import { FileFault, FileTransferError } from "./errors.ts";
 /** What all files in memory together may take: more than that hurts a phone. */
 export const MAX_MEMORY_BYTES = 256 * 1024 * 1024;
 
+/** What is gathered before it becomes a Blob. */
+const BLOB_BYTES = 16 * 1024 * 1024;
+
 /** The part of a FileSystemWritableFileStream that is used here. Nothing is in the file before `close`. */
 export interface WritablePart {
   write(data: Uint8Array<ArrayBuffer>): Promise<void>;
@@ -96,11 +99,16 @@ class HandleTarget implements FileTarget {
   }
 }
 
-/** Blobs, which a browser may keep outside of the worker's own memory. */
+/**
+ * Blobs, which a browser may keep outside of the worker's own memory. Few and large ones: making one waits for
+ * another process, and nothing is opened meanwhile.
+ */
 class MemoryTarget implements FileTarget {
   readonly #size: number;
   readonly #budget: MemoryBudget;
-  #parts: Blob[] = [];
+  #blobs: Blob[] = [];
+  #parts: Uint8Array<ArrayBuffer>[] = [];
+  #bytes = 0;
   #isHolding = true;
 
   constructor(size: number, budget: MemoryBudget) {
@@ -111,13 +119,17 @@ class MemoryTarget implements FileTarget {
 
   async write(parts: readonly Uint8Array[]): Promise<void> {
     if (!this.#isHolding) throw new FileTransferError(FileFault.ENDED);
-    this.#parts.push(new Blob(parts.map((part) => part as Uint8Array<ArrayBuffer>)));
+    for (const part of parts) {
+      this.#parts.push(part as Uint8Array<ArrayBuffer>); // opened here, into no shared memory
+      this.#bytes += part.length;
+    }
+    if (this.#bytes >= BLOB_BYTES) this.#gather();
     return Promise.resolve();
   }
 
   async finish(): Promise<Blob> {
     // of no type that a browser would render: the sender's claim is not believed
-    const whole = new Blob(this.#parts, { type: "application/octet-stream" });
+    const whole = new Blob([...this.#blobs, ...this.#parts], { type: "application/octet-stream" });
     this.discard();
     return Promise.resolve(whole);
   }
@@ -125,7 +137,14 @@ class MemoryTarget implements FileTarget {
   discard(): void {
     if (this.#isHolding) this.#budget.giveBack(this.#size);
     this.#isHolding = false;
+    this.#blobs = [];
     this.#parts = [];
+  }
+
+  #gather(): void {
+    this.#blobs.push(new Blob(this.#parts));
+    this.#parts = [];
+    this.#bytes = 0;
   }
 }
 
