@@ -5,7 +5,7 @@ import re
 from tests.web.conftest import Meet
 
 _PLAIN = re.compile(
-    r"(http|ws)://127\.0\.0\.1:\d+(/|/v1/[a-zA-Z]+(/check|/renew)?|/[a-z.-]+|/assets/[\w-]+\.\w+)"
+    r"(http|ws)://127\.0\.0\.1:\d+(/|/v1/[a-zA-Z]+(/check|/renew)?|/[a-z.-]+|/(assets|icons)/[\w-]+\.\w+)"
 )
 """What may stand in an address: a call, or a file of the app. Neither has room for anything else."""
 
