@@ -184,7 +184,7 @@ export default defineConfig(
     },
   },
   {
-    files: ["app/dev/*.ts", "tests/**/*.ts"],
+    files: ["app/dev/*.ts", "app/build/*.ts", "tests/**/*.ts"],
     rules: { "no-restricted-imports": "off" },
   },
 );

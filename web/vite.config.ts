@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { defineConfig, type PluginOption } from "vite";
 import vue from "@vitejs/plugin-vue";
 import messages from "@intlify/unplugin-vue-i18n/vite";
+import { offline } from "./app/build/offline.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -34,7 +35,7 @@ export const appDefines = {
 
 export default defineConfig({
   root: here("./app"),
-  plugins: appPlugins(),
+  plugins: [...appPlugins(), offline(here("./app/offline/service-worker.ts"))],
   define: appDefines,
   build: {
     outDir: here("./dist"),
