@@ -1,11 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import {
-  type Content,
-  type IceCandidate,
-  type RtcCandidates,
-  type RtcOffer,
-} from "../../../core/content/index.ts";
+import type { Content, IceCandidate, RtcCandidates, RtcOffer } from "../../../core/content/index.ts";
 import { asAccountId, asDeviceId } from "../../../core/ids.ts";
 import { canonical } from "../../../core/username.ts";
 import type { ConversationEvent } from "../../../client/events.ts";
