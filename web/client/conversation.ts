@@ -287,7 +287,7 @@ export class Conversation implements Carrier, LinesHost {
 
   sendChunk(frame: Uint8Array): boolean {
     const transport = this.#transport;
-    transport?.send(frame);
+    transport?.send(frame, true);
     return transport?.isFull ?? false;
   }
 

@@ -40,7 +40,7 @@ export interface Carrier {
   sendContent(content: FileContent): Promise<void>;
   /** Sends it in the background; nothing happens if the conversation ends first. */
   sendSoon(content: FileContent): void;
-  /** Queues a chunk; says whether to `drain` before the next. */
+  /** Queues a chunk, whose memory it takes over; says whether to `drain` before the next. */
   sendChunk(frame: Uint8Array): boolean;
   /** Waits while too much is queued. */
   drain(): Promise<void>;

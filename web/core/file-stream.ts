@@ -56,6 +56,12 @@ export function peekFileId(frame: Uint8Array): FileId {
   return asFileId(Uint8Array.from(frame.subarray(1, ID_END)));
 }
 
+/** A chunk as it was sealed, which is once. */
+interface SealedChunk {
+  readonly header: Uint8Array;
+  readonly sealed: Uint8Array;
+}
+
 /** Where a chunk stands, in the two places that name it. */
 interface Place {
   readonly header: Uint8Array;
@@ -171,8 +177,8 @@ async function deriveBlock(
 export class FileSender extends Stream {
   override readonly kind = "FileSender";
   readonly #serial = new Serial();
-  /** The newest frames, the last of them chunk `#next` - 1. */
-  #window: Uint8Array[] = [];
+  /** The newest chunks, header and sealed part, the last of them chunk `#next` - 1. */
+  #window: SealedChunk[] = [];
   #next = 0;
   #acknowledged = 0;
 
@@ -209,7 +215,8 @@ export class FileSender extends Stream {
 
   /**
    * The frame of chunk `index`; `plaintext` is `contentBytes(index)` bytes of the file, unchanged until this
-   * resolves. For an unacknowledged chunk it is the frame that was made then, and `plaintext` is ignored.
+   * resolves. For an unacknowledged chunk it is the frame that was made then, and `plaintext` is ignored. The frame
+   * is a copy that the caller may give away.
    *
    * Throws WindowFullError: wait for an acknowledgement; LocalProtocolError: neither unacknowledged nor the
    * next one, or plaintext of another length; SessionEndedError: it was wiped.
@@ -218,7 +225,7 @@ export class FileSender extends Stream {
     return this.#serial.run(async () => {
       this.live();
       const kept = this.#kept(index);
-      if (kept !== undefined) return kept;
+      if (kept !== undefined) return frameOf(kept);
       if (index !== this.#next || index === this.count) {
         throw new LocalProtocolError(`chunk ${index} is not the next one`);
       }
@@ -228,11 +235,11 @@ export class FileSender extends Stream {
       if (this.isWindowFull) throw new WindowFullError();
       const place = this.place(index);
       const sealed = await this.seal(place, padded(plaintext, this.chunkBytes(index)));
-      const frame = concat(place.header, sealed);
-      this.#window.push(frame);
+      const chunk = { header: place.header, sealed };
+      this.#window.push(chunk);
       if (this.#window.length > WINDOW_CHUNKS) this.#window.shift();
       this.#next = index + 1;
-      return frame;
+      return frameOf(chunk);
     });
   }
 
@@ -254,7 +261,7 @@ export class FileSender extends Stream {
     this.live();
     if (chunk < this.#acknowledged) throw new MalformedError("a request for chunks that were acknowledged");
     this.acknowledge(chunk);
-    return chunk === this.#next ? [] : this.#window.slice(chunk - this.#next);
+    return chunk === this.#next ? [] : this.#window.slice(chunk - this.#next).map(frameOf);
   }
 
   /** Zeroes the key and drops all kept frames; later use throws SessionEndedError. */
@@ -263,7 +270,7 @@ export class FileSender extends Stream {
     this.#window = [];
   }
 
-  #kept(index: number): Uint8Array | undefined {
+  #kept(index: number): SealedChunk | undefined {
     return index >= this.#acknowledged && index < this.#next
       ? this.#window.at(index - this.#next)
       : undefined;
@@ -346,4 +353,8 @@ function padded(plaintext: Uint8Array, size: number): Uint8Array {
   const chunk = new Uint8Array(size);
   chunk.set(plaintext);
   return chunk;
+}
+
+function frameOf({ header, sealed }: SealedChunk): Uint8Array {
+  return concat(header, sealed);
 }

@@ -21,6 +21,9 @@ const PREPARE_MILLISECONDS = 3000;
 /** Frames that came before anyone took them: RESUME, and what follows it. */
 const MAX_EARLY_FRAMES = 256;
 
+/** What was taken is told in sums, so that it costs nothing; far less than MAX_UNTAKEN_BYTES. */
+const TAKEN_BYTES = 1024 * 1024;
+
 type Post = (message: RtcToPage, transfer?: readonly ArrayBuffer[]) => void;
 
 /** All ports of one worker. */
@@ -89,6 +92,7 @@ class LinkedPeer implements RtcPeer {
   readonly #closed: () => void;
   #early: Uint8Array[] = [];
   #handler: FrameHandler | null = null;
+  #took = 0;
   #isClosed = false;
 
   constructor(id: number, events: RtcEvents, post: Post, closed: () => void) {
@@ -158,7 +162,10 @@ class LinkedPeer implements RtcPeer {
       if (this.#handler !== null) this.#handler(frame);
       else if (this.#early.length < MAX_EARLY_FRAMES) this.#early.push(frame);
     }
-    this.#say({ do: "took", peer: this.#id, bytes });
+    this.#took += bytes;
+    if (this.#took < TAKEN_BYTES) return;
+    this.#say({ do: "took", peer: this.#id, bytes: this.#took });
+    this.#took = 0;
   }
 
   #say(message: RtcToPage): void {

@@ -15,11 +15,13 @@ export class RtcTransport implements Transport {
     this.#post = post;
   }
 
-  send(frame: Uint8Array): void {
+  send(frame: Uint8Array, isGiven = false): void {
     if (!this.#isOpen) return;
     this.#underWay += frame.length;
-    // a copy: what was sent is kept, to be sent again on another line
-    this.#post(frame.slice().buffer);
+    const mayMove =
+      isGiven && frame.buffer instanceof ArrayBuffer && frame.buffer.byteLength === frame.length;
+    // else a copy: what was sent is kept, to be sent again on another line
+    this.#post(mayMove ? (frame.buffer) : frame.slice().buffer);
   }
 
   get isFull(): boolean {

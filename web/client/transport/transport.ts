@@ -10,8 +10,11 @@ export type FrameHandler = (frame: Uint8Array) => void;
  * in a bounded queue, and an honest peer waits for confirmations that do not come.
  */
 export interface Transport {
-  /** Queues one frame of up to MAX_RELAY_PAYLOAD_BYTES. Does nothing once closed. */
-  send(frame: Uint8Array): void;
+  /**
+   * Queues one frame of up to MAX_RELAY_PAYLOAD_BYTES. Does nothing once closed. With `isGiven` nobody else holds the
+   * frame's memory, which spans nothing else, and it may be passed on.
+   */
+  send(frame: Uint8Array, isGiven?: boolean): void;
 
   /** Whether `drain` would wait. */
   readonly isFull: boolean;
