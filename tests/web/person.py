@@ -1,12 +1,16 @@
 """People at pages: what a person does with mouse, keys and eyes, by the words that are on the screen."""
 
+import asyncio
 import re
+import secrets
 from pathlib import Path
 from typing import Final
 
 from playwright.async_api import BrowserContext, FilePayload, Locator, Page, expect
 from tests.web.watch import Watch
 from tests.web.words import pattern, say
+
+from whisp import Client, MemoryVault, NotFoundError
 
 __all__ = ["PATIENCE_MS", "Person"]
 
@@ -62,9 +66,17 @@ class Person:
         await expect(self.heading("home.contacts")).to_be_visible()
 
     async def is_online(self) -> None:
-        """Wait until this person can be rung."""
+        """Wait until this person can be rung.
+
+        The page says so when its pre-keys are on their way. The server may read them later, so it is asked.
+        """
         reachable = self.page.get_by_text(say("home.canRing"))
         await expect(reachable).to_be_attached()  # a phone shows it on the page beside
+        async with asyncio.timeout(PATIENCE_MS / 1000), Client(self.origin, MemoryVault()) as stranger:
+            await stranger.register(f"stranger-{secrets.token_hex(6)}")
+            await stranger.login()
+            while not await _is_found(stranger, self.name):
+                await asyncio.sleep(0.05)
 
     async def is_in_call(self, peer: str) -> None:
         """Wait for a call with somebody."""
@@ -93,20 +105,6 @@ class Person:
         await self.page.get_by_label(say("home.name"), exact=True).fill(peer)
         await self.button("home.call").click()
 
-    async def ring_online(self, peer: str) -> None:
-        """Call someone whose page says that they can be rung.
-
-        It says so when its pre-keys are on their way; the server may read them a moment after our call.
-        """
-        for _ in range(5):
-            await self.ring(peer)
-            refused = self.heading("notFound.title")
-            await expect(refused.or_(self.button("ringOut.stop"))).to_be_visible()
-            if not await refused.is_visible():
-                return
-            await self.button("notFound.check").click()
-            await self.page.wait_for_timeout(200)
-
     async def is_rung_by(self, caller: str) -> None:
         """Wait for somebody's ring."""
         await expect(self.page.get_by_role("alertdialog")).to_contain_text(f"{caller} is calling")
@@ -119,7 +117,7 @@ class Person:
 
     async def call(self, other: "Person") -> None:
         """Call another page; return when both are in the call."""
-        await self.ring_online(other.name)
+        await self.ring(other.name)
         await other.accept(self.name)
         await self.is_in_call(other.name)
 
@@ -189,3 +187,10 @@ class Person:
             await self.button("file.save", file=name).click()
         saved = await (await download.value).path()
         return saved.read_bytes()
+
+
+async def _is_found(stranger: Client, name: str) -> bool:
+    try:
+        return await stranger.discover(name)
+    except NotFoundError:
+        return False

@@ -41,7 +41,7 @@ async def test_axe_finds_nothing_on_the_way_through_the_app(meet: Meet, scheme: 
     await reader.reads("onboarding, phone", odile)
     await odile.register()
     await odile.dial()
-    await odile.ring_online(mira.name)
+    await odile.ring(mira.name)
     await mira.is_rung_by(odile.name)
     await reader.reads("ringing", odile)
     await reader.reads("rung", mira)

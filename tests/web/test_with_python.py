@@ -9,7 +9,7 @@ from tests.e2e.people import next_of
 from tests.web.conftest import Meet
 from tests.web.person import Person
 
-from whisp import Client, Conversation, Ended, FileOffered, MemoryVault, NotFoundError, TextReceived
+from whisp import Client, Conversation, Ended, FileOffered, MemoryVault, TextReceived
 from whisp.testing import ServerProcess
 
 
@@ -36,20 +36,13 @@ async def talk(page: Person, name: str, conversation: Conversation, folder: Path
     assert await page.save("to-page.bin") == content
 
 
-async def is_online(client: Client, name: str) -> bool:
-    try:
-        return await client.discover(name)
-    except NotFoundError:
-        return False
-
-
 async def test_a_page_calls_python(meet: Meet, server: ServerProcess, tmp_path: Path) -> None:
     mira = await meet("mira")
     await mira.register()
     async with Client(server.origin, MemoryVault()) as odile:
         await odile.register(f"{mira.name}-py")
         await odile.login()
-        await mira.ring_online(odile.username)
+        await mira.ring(odile.username)
         async for ring in odile.rings():
             assert ring.caller == mira.name
             conversation = await ring.accept()
@@ -67,8 +60,6 @@ async def test_python_calls_a_page(meet: Meet, server: ServerProcess, tmp_path: 
     async with Client(server.origin, MemoryVault()) as odile:
         await odile.register(f"{mira.name}-py")
         await odile.login()
-        while not await is_online(odile, mira.name):  # its pre-keys may be on their way
-            await asyncio.sleep(0.1)
         calling = asyncio.create_task(odile.call(mira.name))
         await mira.accept(odile.username)
         async with await calling as conversation:
