@@ -9,7 +9,7 @@ import type { PluginOption } from "vite";
 const SHELL = "index.html";
 
 /** What the service worker keeps besides the hashed files: an installed app shows them without a network. */
-const UNHASHED = ["manifest.webmanifest"];
+const UNHASHED = ["manifest.webmanifest", "icons/whisp.svg"];
 
 /** Writes service-worker.js with this build's list, and `integrity` on everything that the shell loads. */
 export function offline(worker: string): PluginOption {

@@ -16,7 +16,7 @@ import { buildGallery, serve } from "./site.ts";
 const SCREENS = [
   "starting onboarding onboarding-taken unlock locked home home-empty home-down notfound declined ring-out ring-in",
   "ring-in-new chat-start chat chat-foreign chat-direct chat-asked chat-many offline offline-short safety keychanged",
-  "stopped gone gone-silent settings stored erased",
+  "stopped gone gone-silent settings stored erased safety-scanned unusable locked-passkey locked-damaged notice updated",
 ]
   .join(" ")
   .split(" ");

@@ -201,6 +201,17 @@ export const SCREENS: Readonly<Record<string, () => AppView>> = {
     view(HOME, {
       safety: { name: "odile", digits: DIGITS, qr: QR, comparedAt: null, newKey: false, scan: "none" },
     }),
+  "safety-scanned": () =>
+    view(HOME, {
+      safety: { name: "odile", digits: DIGITS, qr: QR, comparedAt: NOW, newKey: false, scan: "differs" },
+    }),
+  unusable: () => view({ at: "unusable" }, { me: "" }),
+  "locked-passkey": () =>
+    view({ at: "locked", reason: "locked", opener: "passkey", problem: "passkey", busy: false }),
+  "locked-damaged": () =>
+    view({ at: "locked", reason: "start", opener: "none", problem: "damaged", busy: false }),
+  notice: () => view(HOME, { notice: { kind: "lies", name: "sefa" } }),
+  updated: () => view(HOME, { updated: true }),
   keychanged: () =>
     view({ at: "stopped", name: "sefa", why: { kind: "key", compared: true, since: at(8, 18, 9, 0) } }),
   stopped: () => view({ at: "stopped", name: "odile", why: { kind: "tampered" } }),
