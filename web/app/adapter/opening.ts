@@ -27,7 +27,6 @@ export class Opening {
   #name = "";
   #retry: ReturnType<typeof setTimeout> | null = null;
   #retryMs = FIRST_RETRY_MS;
-  #isErasing = false;
   #isTrying = false; // names are being asked for
 
   /** `opened` is called whenever an account is there to be used. */
@@ -125,7 +124,7 @@ export class Opening {
       await this.#enter(account);
     } catch (error) {
       const fault = faultName(error);
-      await stand.ask("eraseVault").catch(() => undefined);
+      await stand.eraseVault().catch(() => undefined);
       const answer =
         fault === "UsernameTakenError" ? "taken" : fault === "InvalidUsernameError" ? "bad" : "none";
       const problem = answer === "none" ? registerProblem(fault) : "none";
@@ -140,8 +139,7 @@ export class Opening {
     if (stage.at !== "locked") return;
     stand.stage({ ...stage, busy: true });
     try {
-      stand.drop();
-      await stand.ask("eraseVault");
+      await stand.eraseVault();
       stand.ports.memory.noteKeys(false);
       stand.show({ opener: "none", me: "", stage: onboarding({}) });
     } catch (error) {
@@ -187,20 +185,18 @@ export class Opening {
     if (stand.view.erasing === "busy") return;
     stand.show({ erasing: "busy" });
     const name = stand.view.me;
-    this.#isErasing = true;
     try {
       await stand.ask("deleteAccount");
-      await stand.ask("eraseVault");
-      stand.drop();
-      stand.ports.memory.noteKeys(false);
-      this.#stopTrying();
-      stand.show({ erasing: "no", opener: "none", me: "", safety: null, stage: { at: "erased", name } });
     } catch {
       stand.show({ erasing: "failed" });
       this.#login(); // erasing goes offline first
-    } finally {
-      this.#isErasing = false;
+      return;
     }
+    this.#stopTrying();
+    await stand.eraseVault().catch(() => undefined); // it holds no account any more, and goes at the next start
+    stand.drop();
+    stand.ports.memory.noteKeys(false);
+    stand.show({ erasing: "no", opener: "none", me: "", safety: null, stage: { at: "erased", name } });
   }
 
   /** From the last moment of an erased account back to the first screen. */
@@ -227,7 +223,7 @@ export class Opening {
         break;
       case "client-locked":
         this.#isTrying = false;
-        if (isOpen(stand.view.stage) && !this.#isErasing) this.#shut("locked");
+        if (isOpen(stand.view.stage)) this.#shut("locked");
         break;
       case "call":
       case "contacts":
@@ -263,7 +259,7 @@ export class Opening {
     const stand = this.#stand;
     if (account.username === null) {
       // keys were being made when the page went: nothing is lost with them
-      await stand.ask("eraseVault");
+      await stand.eraseVault();
       stand.stage(onboarding({}));
       return;
     }

@@ -85,6 +85,15 @@ export class Stand {
     worker?.panic();
   }
 
+  /**
+   * Erases the vault, in a worker that has not opened it: one that had would lock itself on the way, and be ended
+   * before it is done. Throws WorkerError.
+   */
+  async eraseVault(): Promise<void> {
+    this.drop();
+    await this.ask("eraseVault");
+  }
+
   /** Lets the worker end its calls with a word to the other side, then ends it. Nothing of it is heard any more. */
   retire(): void {
     const worker = this.#worker;

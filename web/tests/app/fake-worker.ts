@@ -45,6 +45,7 @@ export class FakeWorker implements WorkerPart {
   onmessage: ((event: { readonly data: unknown }) => void) | null = null;
   onerror: ((event: unknown) => void) | null = null;
   isTerminated = false;
+  #isOpen = false;
   readonly asked: { readonly name: CommandName; readonly args: readonly unknown[] }[] = [];
   readonly answers: Answers;
 
@@ -58,6 +59,7 @@ export class FakeWorker implements WorkerPart {
     this.asked.push({ name, args });
     void (async () => {
       try {
+        if (name.endsWith("Vault")) this.#openOrErase(name);
         const answer = this.answers[name] as ((...values: readonly unknown[]) => unknown) | undefined;
         this.#post({ kind: "answer", id, value: await answer?.(...args) });
       } catch (error) {
@@ -73,6 +75,12 @@ export class FakeWorker implements WorkerPart {
 
   emit(event: PageEvent): void {
     this.#post({ kind: "event", event });
+  }
+
+  /** As the real one: what erases an open vault locks itself on the way. */
+  #openOrErase(name: CommandName): void {
+    if (name === "eraseVault" && this.#isOpen) this.emit({ type: "client-locked" });
+    this.#isOpen = name !== "eraseVault";
   }
 
   /** The arguments of every command of that name. */

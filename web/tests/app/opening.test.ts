@@ -211,7 +211,7 @@ describe("the way out", () => {
     world.source.actions.eraseAccount();
     await settled();
     expect(world.at("erased").name).toBe("mira");
-    expect(world.worker.calls("deleteAccount")).toHaveLength(1);
+    expect(world.workers[0]?.calls("deleteAccount")).toHaveLength(1);
     expect(world.worker.calls("eraseVault")).toHaveLength(1);
     expect(world.shelf.has("whisp.keys")).toBe(false);
     world.source.actions.dismiss();
