@@ -8,7 +8,10 @@ from typing import Final
 
 from playwright.async_api import Browser, BrowserContext, Playwright
 
-__all__ = ["MISSING", "executable", "launch", "launch_with_profile", "reaches_nothing_else"]
+__all__ = ["MISSING", "OWN_ADDRESSES", "executable", "launch", "launch_with_profile", "reaches_nothing_else"]
+
+OWN_ADDRESSES: Final = "--disable-features=WebRtcHideLocalIpsWithMdns"
+"""Direct lines on one machine need it: names in place of addresses are asked for by multicast, in vain."""
 
 MISSING: Final = "the Debian package chromium is not installed"
 
@@ -35,9 +38,10 @@ def reaches_nothing_else() -> list[str]:
     return [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 or not _has_user_namespaces() else [])]
 
 
-async def launch(playwright: Playwright) -> Browser:
-    """Start a browser without a profile; each context in it is a fresh one."""
-    return await playwright.chromium.launch(executable_path=executable(), args=reaches_nothing_else())
+async def launch(playwright: Playwright, *more: str) -> Browser:
+    """Start a browser without a profile; each context in it is a fresh one. `more` are arguments for it."""
+    arguments = [*reaches_nothing_else(), *more]
+    return await playwright.chromium.launch(executable_path=executable(), args=arguments)
 
 
 async def launch_with_profile(playwright: Playwright, folder: Path) -> BrowserContext:

@@ -11,8 +11,12 @@ from typing import Any, Final, TypeAlias
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Playwright, async_playwright
+from tests.attacks.server_process import ServerProcess as WebServer
+from tests.attacks.server_process import serving
+from tests.coturn import coturn
 from tests.web import chromium
 from tests.web.person import PATIENCE_MS, Person
+from tests.web.rtc import turn_environment
 from tests.web.watch import Watch
 
 from whisp.server.pages.pages import BUILT
@@ -67,6 +71,22 @@ async def server() -> AsyncIterator[ServerProcess]:
         yield started
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def plain_browser(playwright: Playwright) -> AsyncIterator[Browser]:
+    """A browser that names its own addresses to a peer where a page may use them."""
+    launched = await chromium.launch(playwright, chromium.OWN_ADDRESSES)
+    yield launched
+    await launched.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def turn_server() -> AsyncIterator[WebServer]:
+    """A server with a coturn of its own."""
+    with tempfile.TemporaryDirectory(prefix="whisp-web-") as folder:
+        async with coturn() as relay, serving(Path(folder), settings=turn_environment(relay)) as started:
+            yield started
+
+
 @pytest.fixture
 def name() -> Callable[[str], str]:
     """Make names that no other test uses: the server is shared."""
@@ -81,10 +101,12 @@ async def meet(
     people: list[Person] = []
     async with AsyncExitStack() as stack:
 
-        async def come(stem: str, *, at: str | None = None, **options: Any) -> Person:
+        async def come(
+            stem: str, *, at: str | None = None, using: Browser | None = None, **options: Any
+        ) -> Person:
             origin = at or server.origin
             settings = {"locale": "en-GB", "reduced_motion": "reduce", **options}
-            context = await browser.new_context(**settings)
+            context = await (using or browser).new_context(**settings)
             stack.push_async_callback(context.close)
             context.set_default_timeout(PATIENCE_MS)
             watch = Watch(origin)

@@ -8,7 +8,7 @@ from typing import Final
 
 from playwright.async_api import BrowserContext, FilePayload, Locator, Page, expect
 from tests.web.watch import Watch
-from tests.web.words import pattern, say
+from tests.web.words import say
 
 from whisp import Client, MemoryVault, NotFoundError
 
@@ -165,6 +165,19 @@ class Person:
         """Wait until an own text has come so far."""
         await expect(self.messages(text).filter(has_text=say(f"chat.{key}")).first).to_be_attached()
 
+    # Lines
+
+    async def allows_direct_lines(self) -> None:
+        """Switch in the settings on that a direct line may be asked for."""
+        await self.button("nav.settings").locator("visible=true").click()
+        await self.page.get_by_role("switch", name=say("settings.direct")).click()
+        await self.button("nav.contacts").locator("visible=true").click()
+        await self.is_home()
+
+    async def reads_of_the_line(self, key: str, peer: str) -> None:
+        """Wait until the strip under the name says this of the line."""
+        await expect(self.page.locator(".strip .truth")).to_have_text(say(f"line.{key}", name=peer))
+
     # Files
 
     async def offer(self, *files: FilePayload | Path) -> None:
@@ -179,7 +192,7 @@ class Person:
     async def take(self, name: str) -> None:
         """Accept a file and wait until it is here."""
         await self.button("file.accept", file=name).click()
-        await expect(self.page.get_by_text(pattern("file.arrived")).last).to_be_visible()
+        await expect(self.button("file.save", file=name)).to_be_visible()
 
     async def save(self, name: str) -> bytes:
         """Save a file that is here; return its content."""
