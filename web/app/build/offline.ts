@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import ts from "typescript";
 import type { PluginOption } from "vite";
 
@@ -10,6 +11,19 @@ const SHELL = "index.html";
 
 /** What the service worker keeps besides the hashed files: an installed app shows them without a network. */
 const UNHASHED = ["manifest.webmanifest", "icons/whisp.svg"];
+
+/** Scripts of the first load, compressed. On a slow phone this is three seconds. Bytes. */
+const MAX_FIRST_LOAD = 150 * 1024;
+
+/** Addresses with their content in them, and text that becomes code. */
+const REFUSED = [
+  /url\(\s*["']?data:/u,
+  /(?:src|href)=["']data:/u,
+  /\bnew Function\(/u,
+  /\beval\(/u,
+  /<style/u,
+  /\sstyle="/u,
+];
 
 /** Writes service-worker.js with this build's list, and `integrity` on everything that the shell loads. */
 export function offline(worker: string): PluginOption {
@@ -23,6 +37,10 @@ export function offline(worker: string): PluginOption {
     closeBundle() {
       const shell = withIntegrity(readFileSync(join(folder, SHELL), "utf8"), folder);
       writeFileSync(join(folder, SHELL), shell);
+      const bytes = firstLoad(shell, folder);
+      this.info(`first load: ${(bytes / 1024).toFixed(1)} KiB of compressed JavaScript`);
+      if (bytes > MAX_FIRST_LOAD) this.error("The first load is too heavy: load something of it later.");
+      refuse(folder);
       const files = readdirSync(join(folder, "assets")).sort();
       const paths = [...files.map((file) => `/assets/${file}`), ...UNHASHED.map((file) => `/${file}`)];
       const all = createHash("sha256").update(shell);
@@ -41,6 +59,25 @@ export function offline(worker: string): PluginOption {
       );
     },
   };
+}
+
+/** Compressed bytes of all scripts that the shell waits for. */
+export function firstLoad(shell: string, folder: string): number {
+  const scripts = [...shell.matchAll(/(?:src|href)="(\/assets\/[^"]+\.js)"/gu)].map(([, path = ""]) => path);
+  return scripts.reduce(
+    (sum, path) => sum + gzipSync(readFileSync(join(folder, path)), { level: 9 }).length,
+    0,
+  );
+}
+
+/** Throws if anything was built that the page's CSP would refuse: a test would find it later, and less clearly. */
+export function refuse(folder: string): void {
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  for (const name of names.filter((one) => /\.(?:js|css|html)$/u.test(one))) {
+    const text = readFileSync(join(folder, name), "utf8");
+    const found = REFUSED.find((refused) => refused.test(text));
+    if (found !== undefined) throw new Error(`${name} has what the CSP refuses: ${String(found)}`);
+  }
 }
 
 /** Returns the shell with the SHA-384 of every script and style sheet in its tag. Throws if one is not there. */
