@@ -38,11 +38,13 @@ export const ATTEMPT_SECONDS = 15;
 export const FIRST_RETRY_SECONDS = 30;
 export const MAX_RETRY_SECONDS = 600;
 
-/** A line that stood this long lets the waits begin anew. */
-export const SETTLED_SECONDS = 10;
+/** A line that stood this long lets the waits begin anew, and the next attempt is made after one second. */
+export const SETTLED_SECONDS = 30;
+export const AGAIN_SECONDS = 1;
 
-/** Restarts in a minute, and as often new offers; more are ignored. */
-export const MAX_OFFERS_A_MINUTE = 4;
+/** Offers with new tokens in a minute, and restarts of one; more are ignored. */
+export const MAX_OFFERS_A_MINUTE = 6;
+export const MAX_RESTARTS_A_MINUTE = 4;
 
 /** Candidates of one description that are looked at. */
 export const MAX_CANDIDATES = 32;
@@ -99,6 +101,8 @@ class Attempt {
   peer: RtcPeer | null = null;
   own: IceCredentials | null = null;
   remote: IceCredentials | null = null;
+  /** Candidates that came while credentials were still asked for. */
+  early: IceCandidate[] = [];
   isAwaitingAnswer = false;
   isSilent = false;
   openedAt = 0;
@@ -131,13 +135,18 @@ class Attempt {
 
 /** How many of something happened within a minute. */
 class Minute {
+  readonly #most: number;
   #times: number[] = [];
+
+  constructor(most: number) {
+    this.#most = most;
+  }
 
   /** Counts one more; says whether that is still allowed. */
   allows(): boolean {
     const now = performance.now() / 1000;
     this.#times = this.#times.filter((time) => now - time < 60);
-    if (this.#times.length >= MAX_OFFERS_A_MINUTE) return false;
+    if (this.#times.length >= this.#most) return false;
     this.#times.push(now);
     return true;
   }
@@ -149,8 +158,8 @@ export class RtcLine {
   readonly #terms: RtcTerms | null;
   readonly #isOffering: boolean;
   readonly #consent: Consent;
-  readonly #offers = new Minute();
-  readonly #restarts = new Minute();
+  readonly #offers = new Minute(MAX_OFFERS_A_MINUTE);
+  readonly #restarts = new Minute(MAX_RESTARTS_A_MINUTE);
   #attempt: Attempt | null = null;
   #line: Attempt | null = null;
   #retired: Attempt | null = null;
@@ -260,17 +269,17 @@ export class RtcLine {
     if (!this.#isOffering || this.#isClosed || this.#terms === null || this.#attempt !== null) return;
     this.#stopRetrying();
     if (!this.#offers.allows()) {
-      this.#later();
+      this.#later(this.#nextWait());
       return;
     }
     const policy = this.#consent.isMutual ? RtcPolicy.ALL : RtcPolicy.RELAY_ONLY;
     const attempt = new Attempt(this.#host.random(LINE_TOKEN_BYTES), policy);
     this.#attempt = attempt;
-    void this.#open(attempt, null);
+    void this.#open(attempt);
   }
 
   /** Asks for credentials, and makes the connection; without credentials the relay stays. */
-  async #open(attempt: Attempt, remote: IceCredentials | null): Promise<void> {
+  async #open(attempt: Attempt): Promise<void> {
     let servers: IceServers | null = null;
     let wasAsked = true;
     try {
@@ -281,16 +290,15 @@ export class RtcLine {
     if (attempt !== this.#attempt) return;
     if (servers === null && attempt.policy === RtcPolicy.RELAY_ONLY) {
       this.#attempt = null;
-      if (remote !== null) this.#say(attempt, RtcCloseReason.CANNOT);
-      else if (!wasAsked) this.#later();
+      if (!this.#isOffering) this.#say(attempt, RtcCloseReason.CANNOT);
+      else if (!wasAsked) this.#later(this.#nextWait());
       return;
     }
-    this.#connect(attempt, remote, servers);
+    this.#connect(attempt, servers);
   }
 
-  #connect(attempt: Attempt, remote: IceCredentials | null, servers: IceServers | null): void {
-    const { policy } = attempt;
-    attempt.remote = remote;
+  #connect(attempt: Attempt, servers: IceServers | null): void {
+    const { policy, remote } = attempt;
     attempt.arm(ATTEMPT_SECONDS, () => {
       this.#fail(attempt, RtcCloseReason.CANNOT);
     });
@@ -307,6 +315,7 @@ export class RtcLine {
           this.#changed(attempt, state);
         },
       }) ?? null;
+    if (attempt.early.length > 0) attempt.peer?.add(attempt.early.splice(0));
   }
 
   #described(attempt: Attempt, own: IceCredentials): void {
@@ -348,8 +357,9 @@ export class RtcLine {
       this.#say(attempt, RtcCloseReason.NOT_WANTED);
       return;
     }
+    attempt.remote = remote;
     this.#attempt = attempt;
-    void this.#open(attempt, remote);
+    void this.#open(attempt);
   }
 
   #answered({ token, policy, ufrag, pwd }: RtcAnswer): void {
@@ -370,7 +380,8 @@ export class RtcLine {
       this.#fail(attempt, RtcCloseReason.CANNOT);
       return;
     }
-    if (room.length > 0) attempt.peer?.add(room);
+    if (attempt.peer === null) attempt.early.push(...room);
+    else if (room.length > 0) attempt.peer.add(room);
   }
 
   #closed({ token }: RtcClose): void {
@@ -475,15 +486,18 @@ export class RtcLine {
     const until = attempt.silentAt ?? performance.now() / 1000;
     const hasSettled = wasLine && until - attempt.openedAt >= SETTLED_SECONDS;
     if (hasSettled) this.#failures = 0;
-    if (hasSettled && this.#attempt === null) this.#begin();
-    else this.#later();
+    this.#later(hasSettled ? AGAIN_SECONDS : this.#nextWait());
   }
 
-  #later(): void {
-    if (!this.#isOffering || this.#isClosed) return;
-    this.#stopRetrying();
+  #nextWait(): number {
     const seconds = Math.min(FIRST_RETRY_SECONDS * 2 ** this.#failures, MAX_RETRY_SECONDS);
     this.#failures += 1;
+    return seconds;
+  }
+
+  #later(seconds: number): void {
+    if (!this.#isOffering || this.#isClosed) return;
+    this.#stopRetrying();
     this.#retry = setTimeout(() => {
       this.#begin();
     }, seconds * 1000);

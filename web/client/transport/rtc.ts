@@ -21,7 +21,7 @@ export class RtcTransport implements Transport {
     const mayMove =
       isGiven && frame.buffer instanceof ArrayBuffer && frame.buffer.byteLength === frame.length;
     // else a copy: what was sent is kept, to be sent again on another line
-    this.#post(mayMove ? (frame.buffer) : frame.slice().buffer);
+    this.#post(mayMove ? frame.buffer : frame.slice().buffer);
   }
 
   get isFull(): boolean {

@@ -279,11 +279,11 @@ describe("the offering side", () => {
   it("makes a new attempt, with a new token, when a terminal went silent", async () => {
     const side = await offered({ isWeb: false });
     const first = side.last("rtc-offer").token;
-    await pass(11);
+    await pass(31);
     side.port.last.events.changed("silent");
     expect(side.last("rtc-close")).toEqual({ type: "rtc-close", token: first, reason: 1 });
     expect(side.moves).toEqual(["turn", "relay"]);
-    await settle();
+    await pass(1.1);
     side.port.last.events.described(OWN);
     expect(side.last("rtc-offer").token).not.toEqual(first);
   });
@@ -349,6 +349,21 @@ describe("the answering side", () => {
     }
   });
 
+  it("keeps candidates that come while it asks for credentials, and looks at them as closely", async () => {
+    const side = new Side(false);
+    side.line.receive(offer());
+    side.line.receive(candidates(RELAYED));
+    side.line.receive(candidates(RELAYED));
+    expect(side.port.peers).toEqual([]);
+    await settle();
+    expect(side.port.last.added).toEqual([RELAYED, RELAYED]);
+    const other = new Side(false);
+    other.line.receive(offer());
+    other.line.receive(candidates(HOST));
+    await settle();
+    expect([other.port.peers, other.last("rtc-close").reason]).toEqual([[], 2]);
+  });
+
   it("looks at 32 candidates of a description, and sends as many", async () => {
     const side = new Side(false);
     side.line.receive(offer());
@@ -363,7 +378,7 @@ describe("the answering side", () => {
     expect(side.count("rtc-candidates")).toBe(2);
   });
 
-  it("has one attempt at a time, and four new offers a minute", async () => {
+  it("has one attempt at a time, and six new offers a minute", async () => {
     const side = new Side(false);
     for (let times = 0; times < 50; times++) {
       side.line.receive(offer({ token: new Uint8Array(16).fill(times) }));
@@ -376,11 +391,11 @@ describe("the answering side", () => {
       await settle();
       side.line.receive({ type: "rtc-close", token, reason: 2 });
     }
-    expect(side.port.peers.length).toBe(4);
+    expect(side.port.peers.length).toBe(6);
     await pass(61);
     side.line.receive(offer({ token: new Uint8Array(16).fill(77) }));
     await settle();
-    expect(side.port.peers.length).toBe(5);
+    expect(side.port.peers.length).toBe(7);
   });
 
   it("answers four restarts a minute, with a new name each", async () => {
