@@ -72,6 +72,10 @@ class Person:
         """
         reachable = self.page.get_by_text(say("home.canRing"))
         await expect(reachable).to_be_attached()  # a phone shows it on the page beside
+        await self.is_found()
+
+    async def is_found(self) -> None:
+        """Wait until the server says that this person is there."""
         async with asyncio.timeout(PATIENCE_MS / 1000), Client(self.origin, MemoryVault()) as stranger:
             await stranger.register(f"stranger-{secrets.token_hex(6)}")
             await stranger.login()

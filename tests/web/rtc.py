@@ -24,7 +24,8 @@ NO_WEBRTC: Final = "delete globalThis.RTCPeerConnection; delete globalThis.webki
 ANOTHER_CERTIFICATE: Final = """{
     const Original = RTCPeerConnection;
     let other = [];
-    void Original.generateCertificate({ name: "ECDSA", namedCurve: "P-256" }).then((made) => (other = [made]));
+    const kind = { name: "ECDSA", namedCurve: "P-256" };
+    void Original.generateCertificate(kind).then((made) => (other = [made]));
     globalThis.RTCPeerConnection = class extends Original {
         constructor(configuration) { super({ ...configuration, certificates: other }); }
     };
@@ -38,9 +39,8 @@ _NOTE: Final = """{
     globalThis.RTCPeerConnection = class extends Original {
         constructor(configuration) {
             super(configuration);
-            const own = { peer: this, policy: configuration.iceTransportPolicy, made: [], asked: [], channels: [] };
-            own.restarts = 0;
-            own.received = 0;
+            const own = { peer: this, policy: configuration.iceTransportPolicy, made: [], channels: [] };
+            own.restarts = own.received = 0;
             own.servers = (configuration.iceServers ?? []).flatMap(({ urls }) => urls);
             this.addEventListener("icecandidate", ({ candidate }) => {
                 if (candidate?.type) own.made.push(candidate.type);
@@ -64,7 +64,8 @@ _NOTE: Final = """{
 _LOOK: Final = """async () => Promise.all(noted.map(async (own) => {
     const stats = new Map(await own.peer.getStats());
     const all = [...stats.values()];
-    const kinds = (side) => all.filter(({ type }) => type === `${side}-candidate`).map((one) => one.candidateType);
+    const kinds = (side) =>
+        all.filter(({ type }) => type === `${side}-candidate`).map(({ candidateType }) => candidateType);
     const transport = all.find(({ type }) => type === "transport");
     const pair = stats.get(transport?.selectedCandidatePairId);
     const kind = (id) => stats.get(id)?.candidateType ?? null;
@@ -86,7 +87,7 @@ _LOOK: Final = """async () => Promise.all(noted.map(async (own) => {
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One RTCPeerConnection of a page, from its beginning on; `local`, `remote`, `pair` are those of getStats."""
+    """One RTCPeerConnection of a page. `local`, `remote` and `pair` are those of getStats."""
 
     policy: str
     servers: list[str]

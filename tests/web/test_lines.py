@@ -1,4 +1,4 @@
-"""Every line between two pages, and between a page and Python: texts and files cross it, and the screen says which."""
+"""Every line between two pages, and between a page and Python: texts and files cross it."""
 
 import asyncio
 import os
@@ -66,7 +66,7 @@ async def two(meet: Meet, **options: object) -> tuple[Person, Person]:
 async def page_and_python(
     mira: Person, *, rings: bool, goes_direct: bool = False
 ) -> AsyncIterator[tuple[str, Conversation]]:
-    """Bring a page and a client of the SDK into a call: the client's name, and its end. `rings`: the page calls."""
+    """Bring a page and a client of the SDK into a call: the client's name, and its end."""
     await mira.register()
     if goes_direct:
         await mira.allows_direct_lines()
