@@ -11,36 +11,25 @@ import { WorkerError } from "../../client/page.ts";
 import * as call from "../call-state.ts";
 import {
   type AnswerView,
-  type ContactView,
   type FileFault,
   MAX_TEXT_BYTES,
   type PeerView,
-  type RingEnd,
   type Stage,
   type TheirWipe,
   TYPING_SECONDS,
 } from "../models.ts";
 import type { ChosenFile } from "./ports.ts";
+import { answerOf, endOf } from "./answers.ts";
+import { People } from "./people.ts";
 import { faultName, noticeOf, type Stand } from "./stand.ts";
-
-/** How long an answer to a look-up is believed, seconds. */
-const ONLINE_SECONDS = 120;
-const RECENT_SECONDS = 3600;
 
 /** Names whose changed key was shown; a peer or server that shows a thousand gets no thousand pages. */
 const MAX_ALARMED = 256;
 
-interface Seen {
-  readonly reached: boolean;
-  readonly at: number;
-}
-
 /** Everything with another person in it. */
 export class Calling {
   readonly #stand: Stand;
-  #contacts: readonly KnownContact[] = [];
-  readonly #seen = new Map<string, Seen>();
-  readonly #compared = new Map<string, number>(); // what a changed key has made void
+  readonly #people = new People();
   readonly #alarmed = new Set<string>();
   #call: call.CallState | null = null;
   #ring: RingView | null = null;
@@ -64,9 +53,7 @@ export class Calling {
   /** Forgets everything, now. */
   wipe(): void {
     this.#endCall();
-    this.#contacts = [];
-    this.#seen.clear();
-    this.#compared.clear();
+    this.#people.wipe();
     this.#alarmed.clear();
     this.#ring = null;
     this.#calling += 1;
@@ -109,7 +96,7 @@ export class Calling {
     const attempt = ++this.#calling;
     try {
       const online = await this.#stand.ask("discover", name);
-      this.#saw(name, online);
+      this.#people.saw(name, online, this.#stand.ports.now());
       if (attempt === this.#calling) this.#answer({ kind: "none" });
     } catch (error) {
       if (attempt === this.#calling) this.#answered(name, error);
@@ -121,7 +108,7 @@ export class Calling {
     const { at } = stand.view.stage;
     if (at !== "home" && at !== "gone" && at !== "stopped") return;
     const attempt = ++this.#calling;
-    const peer = this.#peer(name, false);
+    const peer = this.#people.peer(name, false);
     stand.show({ safety: null, stage: { at: "ringOut", peer, startedAt: stand.ports.now() } });
     try {
       const facts = await stand.ask("call", name);
@@ -284,7 +271,7 @@ export class Calling {
 
   /** Returns what is known of a contact, `null` for someone new. */
   contact(name: string): KnownContact | null {
-    return this.#contacts.find(({ username }) => username === name) ?? null;
+    return this.#people.contact(name);
   }
 
   /** Leaves a moment, or an answer beside the contacts. */
@@ -330,7 +317,7 @@ export class Calling {
       return;
     }
     this.#ring = ring;
-    this.#saw(ring.caller, true);
+    this.#people.saw(ring.caller, true, this.#stand.ports.now());
     const peer: PeerView = {
       name: ring.caller,
       comparedAt: ring.contact?.verifiedAt ?? null,
@@ -376,7 +363,7 @@ export class Calling {
 
   #gone(now: call.CallState, theirs: TheirWipe): void {
     this.#endCall();
-    this.#saw(now.peer.name, theirs !== "silent");
+    this.#people.saw(now.peer.name, theirs !== "silent", this.#stand.ports.now());
     this.#stop({
       at: "gone",
       name: now.peer.name,
@@ -399,7 +386,7 @@ export class Calling {
     if (this.#alarmed.size < MAX_ALARMED) this.#alarmed.add(name);
     if (!mayShow) return;
     const now = this.#stand.ports.now();
-    const comparedAt = known?.verifiedAt ?? this.#compared.get(name) ?? null;
+    const comparedAt = this.#people.comparedBefore(name);
     const why = {
       kind: "key",
       compared: comparedAt !== null,
@@ -415,7 +402,7 @@ export class Calling {
       return;
     }
     if (fault === "LockedError") return; // the lock shows itself
-    if (fault === "NotFoundError") this.#saw(name, false);
+    if (fault === "NotFoundError") this.#people.saw(name, false, this.#stand.ports.now());
     this.#home(answerOf(name, error, this.#stand.ports.now()));
   }
 
@@ -423,8 +410,8 @@ export class Calling {
 
   #begin(facts: CallFacts): void {
     const { ports } = this.#stand;
-    this.#saw(facts.peer, true);
-    const peer = this.#peer(facts.peer, facts.isWeb);
+    this.#people.saw(facts.peer, true, this.#stand.ports.now());
+    const peer = this.#people.peer(facts.peer, facts.isWeb);
     const begun = call.begin(facts, peer, ports.saving.canStream, ports.now());
     this.#call = begun;
     this.#stand.show({ safety: null, stage: { at: "call", call: call.viewOf(begun) } });
@@ -482,16 +469,13 @@ export class Calling {
   }
 
   #know(contacts: readonly KnownContact[]): void {
-    this.#contacts = contacts;
-    for (const { username, verifiedAt, hasNewKey } of contacts) {
-      if (verifiedAt !== null) this.#compared.set(username, verifiedAt);
-      else if (!hasNewKey) this.#compared.delete(username);
-    }
+    this.#people.know(contacts);
     const { stage, safety } = this.#stand.view;
-    if (stage.at === "home") this.#stand.stage({ ...stage, contacts: this.#views() });
+    if (stage.at === "home")
+      this.#stand.stage({ ...stage, contacts: this.#people.views(this.#stand.ports.now()) });
     const now = this.#call;
     if (now !== null) {
-      const { comparedAt, metAt } = this.#peer(now.peer.name, now.peer.web);
+      const { comparedAt, metAt } = this.#people.peer(now.peer.name, now.peer.web);
       if (comparedAt !== now.peer.comparedAt || metAt !== now.peer.metAt) {
         this.#put({ ...now, peer: { ...now.peer, comparedAt, metAt } });
       }
@@ -502,84 +486,18 @@ export class Calling {
     }
   }
 
-  #peer(name: string, web: boolean): PeerView {
-    const known = this.contact(name);
-    return { name, comparedAt: known?.verifiedAt ?? null, metAt: known?.added ?? null, web };
-  }
-
-  #views(): readonly ContactView[] {
-    const now = this.#stand.ports.now();
-    return this.#contacts.map(({ username, verifiedAt, hasNewKey }) => ({
-      name: username,
-      presence: presenceOf(this.#seen.get(username), now),
-      comparedAt: verifiedAt,
-      newKey: hasNewKey,
-    }));
-  }
-
-  /** Only contacts are remembered: a name that was tried once is nobody's business. */
-  #saw(name: string, reached: boolean): void {
-    this.#seen.set(name, { reached, at: this.#stand.ports.now() });
-    if (this.#seen.size > 2 * this.#contacts.length + 64) {
-      for (const known of [...this.#seen.keys()]) if (this.contact(known) === null) this.#seen.delete(known);
-    }
-  }
-
   #home(answer: AnswerView = { kind: "none" }): void {
-    this.#stand.show({ safety: null, stage: { at: "home", contacts: this.#views(), answer } });
+    this.#stand.show({
+      safety: null,
+      stage: { at: "home", contacts: this.#people.views(this.#stand.ports.now()), answer },
+    });
   }
 
   #answer(answer: AnswerView): void {
     const { stage } = this.#stand.view;
-    if (stage.at === "home") this.#stand.stage({ ...stage, contacts: this.#views(), answer });
+    if (stage.at === "home")
+      this.#stand.stage({ ...stage, contacts: this.#people.views(this.#stand.ports.now()), answer });
   }
-}
-
-function presenceOf(seen: Seen | undefined, now: number): ContactView["presence"] {
-  if (seen === undefined || now - seen.at > RECENT_SECONDS) return "unknown";
-  if (!seen.reached) return "out";
-  return now - seen.at <= ONLINE_SECONDS ? "online" : "recently";
-}
-
-function endOf(end: Exclude<Extract<PageEvent, { type: "ring-ended" }>["end"], "accepted">): RingEnd {
-  return end === "timed_out" ? "timedOut" : end;
-}
-
-/** What is said beside the contacts when a look-up, a ring or an answer failed. */
-export function answerOf(name: string, error: unknown, now: number): AnswerView {
-  const end = (how: RingEnd): AnswerView => ({ kind: "ringEnd", name, end: how });
-  if (!(error instanceof WorkerError)) return end("failed");
-  switch (error.name) {
-    case "NotFoundError":
-    case "InvalidUsernameError":
-      return { kind: "notFound", name, retryAt: null };
-    case "RateLimitedError":
-      return { kind: "slowed", name, retryAt: Math.ceil(now + (error.retryAfter ?? 1)) };
-    case "DeclinedError":
-      return end("declined");
-    case "BusyError":
-      return end("busy");
-    case "NoAnswerError":
-      return end("noAnswer");
-    case "StoppedError":
-      return { kind: "none" };
-    case "RingOverError":
-      return end(ringOver(error.reason));
-    case "IdentityError":
-    case "RefusedIdentityError":
-    case "RevokedError":
-      return end("identity");
-    case "ServerUnreachableError":
-    case "TransportError":
-      return end("unreachable");
-    default:
-      return end("failed");
-  }
-}
-
-function ringOver(reason: string | null): RingEnd {
-  if (reason === "cancelled" || reason === "elsewhere") return reason;
-  return reason === "timed_out" ? "timedOut" : "failed";
 }
 
 function faultOfError(error: unknown, own: boolean): FileFault {
