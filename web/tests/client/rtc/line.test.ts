@@ -1,98 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { Content, IceCandidate, RtcCandidates, RtcOffer } from "../../../core/content/index.ts";
-import { asAccountId, asDeviceId } from "../../../core/ids.ts";
-import { canonical } from "../../../core/username.ts";
-import type { ConversationEvent } from "../../../client/events.ts";
-import type { Member } from "../../../client/people.ts";
-import { RtcLine, type RtcLineHost } from "../../../client/rtc/line.ts";
-import type { IceServers, RtcState } from "../../../client/rtc/port.ts";
-import type { Transport } from "../../../client/transport/transport.ts";
-import { FakePort } from "./fake-port.ts";
-
-const SERVERS: IceServers = { turn: ["turn:t"], stun: ["stun:t"], username: "u", credential: "c" };
-const THEIRS = new Uint8Array(32).fill(7);
-const [OWN, PEER] = [
-  { ufrag: "ownN", pwd: "o".repeat(22) },
-  { ufrag: "peer", pwd: "p".repeat(22) },
-];
-const RELAYED: IceCandidate = { kind: 3, priority: 1, address: Uint8Array.of(203, 0, 113, 5), port: 49_160 };
-const HOST: IceCandidate = { ...RELAYED, kind: 1 };
-const REFLEXIVE: IceCandidate = { ...RELAYED, kind: 2 };
-
-function member(byte: number): Member {
-  return {
-    username: canonical(`member-${byte}`),
-    account: asAccountId(new Uint8Array(32).fill(byte)),
-    device: asDeviceId(new Uint8Array(16).fill(byte)),
-  };
-}
-
-/** One side with a fake port, and everything it said, told and moved. */
-class Side implements RtcLineHost {
-  readonly own: Member;
-  readonly peer: Member;
-  readonly isWeb: boolean;
-  readonly port = new FakePort();
-  readonly said: Content[] = [];
-  readonly told: ConversationEvent["type"][] = [];
-  readonly moves: string[] = [];
-  readonly frames: Uint8Array[] = [];
-  readonly line: RtcLine;
-  allowDirect = false;
-  servers: IceServers | null | "unreachable" = SERVERS;
-  asked = 0;
-  #tokens = 0;
-
-  constructor(offers: boolean, parts: { isWeb?: boolean; hasRtc?: boolean } = {}) {
-    [this.own, this.peer] = offers ? [member(1), member(2)] : [member(2), member(1)];
-    this.isWeb = parts.isWeb ?? true;
-    const terms = parts.hasRtc === false ? null : { port: this.port, fingerprint: THEIRS };
-    this.line = new RtcLine(this, terms);
-  }
-
-  random(length: number): Uint8Array {
-    return new Uint8Array(length).fill(100 + ++this.#tokens);
-  }
-
-  async turnCredentials(): Promise<IceServers | null> {
-    this.asked += 1;
-    if (this.servers === "unreachable") throw new Error("no network");
-    return Promise.resolve(this.servers);
-  }
-
-  sendSoon(content: Content): void {
-    this.said.push(content);
-  }
-
-  tell(event: ConversationEvent): void {
-    this.told.push(event.type);
-  }
-
-  lineOpened(_transport: Transport, policy: number): (frame: Uint8Array) => void {
-    this.moves.push(policy === 2 ? "direct" : "turn");
-    return (frame) => this.frames.push(frame);
-  }
-
-  lineLost(): void {
-    this.moves.push("relay");
-  }
-
-  tampered(): void {
-    this.moves.push("tampered");
-  }
-
-  /** What was said last, of a type. */
-  last<K extends Content["type"]>(type: K): Extract<Content, { readonly type: K }> {
-    const found = this.said.filter((content) => content.type === type).at(-1);
-    if (found === undefined) throw new Error(`no ${type} was said`);
-    return found as Extract<Content, { readonly type: K }>;
-  }
-
-  count(type: Content["type"]): number {
-    return this.said.filter((content) => content.type === type).length;
-  }
-}
+import type { IceCandidate } from "../../../core/content/index.ts";
+import type { RtcState } from "../../../client/rtc/port.ts";
+import {
+  answering,
+  candidates,
+  HOST,
+  offer,
+  offered,
+  OWN,
+  pass,
+  PEER,
+  REFLEXIVE,
+  RELAYED,
+  SERVERS,
+  settle,
+  Side,
+  THEIRS,
+} from "./side.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
@@ -100,50 +25,6 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers();
 });
-
-async function settle(): Promise<void> {
-  await vi.advanceTimersByTimeAsync(0);
-}
-
-async function pass(seconds: number): Promise<void> {
-  await vi.advanceTimersByTimeAsync(seconds * 1000);
-}
-
-function offer(change: Partial<RtcOffer> = {}): RtcOffer {
-  return { type: "rtc-offer", token: new Uint8Array(16).fill(9), policy: 1, ...PEER, ...change };
-}
-
-function candidates(...list: IceCandidate[]): RtcCandidates {
-  return { type: "rtc-candidates", token: new Uint8Array(16).fill(9), ufrag: PEER.ufrag, candidates: list };
-}
-
-/** The offering side with an open line. */
-async function offered(parts: ConstructorParameters<typeof Side>[1] = {}): Promise<Side> {
-  const side = new Side(true, parts);
-  side.line.start();
-  await settle();
-  side.port.last.events.described(OWN);
-  side.line.receive({ ...side.last("rtc-offer"), type: "rtc-answer", ...PEER });
-  side.port.last.events.changed("open");
-  return side;
-}
-
-/** The answering side, with the same. */
-async function answering(parts: ConstructorParameters<typeof Side>[1] = {}): Promise<Side> {
-  const side = new Side(false, parts);
-  side.line.start();
-  side.line.receive(offer());
-  await settle();
-  side.port.last.events.described(OWN);
-  side.port.last.events.changed("open");
-  return side;
-}
-
-/** Both consent. */
-function agree(side: Side): void {
-  side.line.requestDirect();
-  side.line.receiveConsent(true);
-}
 
 describe("the offering side", () => {
   it("offers, takes the answer, and moves when the channel is open", async () => {
@@ -425,153 +306,6 @@ describe("the answering side", () => {
     expect(terminal.port.last.isClosed).toBe(true);
     await pass(700);
     expect(terminal.port.peers.length).toBe(1); // the next offer is the other side's to make
-  });
-});
-
-describe("a direct line", () => {
-  it("is refused without both consents, and nothing is gathered", async () => {
-    const side = new Side(false);
-    side.line.receive(offer({ policy: 2 }));
-    side.line.requestDirect();
-    side.line.receive(offer({ policy: 2, token: new Uint8Array(16).fill(3) }));
-    await settle();
-    expect(side.asked).toBe(0);
-    expect(side.port.peers).toEqual([]);
-    expect(side.last("rtc-close")).toEqual({
-      type: "rtc-close",
-      token: new Uint8Array(16).fill(3),
-      reason: 3,
-    });
-    expect(side.count("rtc-close")).toBe(2);
-  });
-
-  it("is made beside the line there is, which goes when the peer has moved, too", async () => {
-    const side = await offered();
-    const older = side.port.last;
-    side.line.requestDirect();
-    expect(side.last("direct-consent").allowed).toBe(true);
-    await settle();
-    expect(side.port.peers.length).toBe(1);
-    side.line.receiveConsent(true);
-    await settle();
-    expect(side.port.last.setup.policy).toBe(2);
-    side.port.last.events.described(OWN);
-    side.port.last.events.gathered(OWN.ufrag, [HOST, REFLEXIVE, RELAYED]);
-    expect(side.last("rtc-candidates").candidates.length).toBe(3);
-    side.line.receive({ ...side.last("rtc-offer"), type: "rtc-answer", ...PEER });
-    side.port.last.events.changed("open");
-    expect(side.moves).toEqual(["turn", "direct"]);
-    expect(side.line.policy).toBe(2);
-    older.handler?.(Uint8Array.of(1));
-    expect([older.isClosed, side.frames.length]).toEqual([false, 1]);
-    side.port.last.handler?.(Uint8Array.of(2));
-    expect(older.isClosed).toBe(true);
-  });
-
-  it("drops the older line after a while even if the peer says nothing", async () => {
-    const side = await offered();
-    const older = side.port.last;
-    agree(side);
-    await settle();
-    side.port.last.events.described(OWN);
-    side.port.last.events.changed("open");
-    await pass(5.1);
-    expect(older.isClosed).toBe(true);
-  });
-
-  it("gives up an attempt over TURN for it", async () => {
-    const side = new Side(true);
-    side.line.start();
-    await settle();
-    const first = side.port.last;
-    first.events.described(OWN);
-    agree(side);
-    await settle();
-    expect(first.isClosed).toBe(true);
-    expect(side.last("rtc-close").reason).toBe(3);
-    expect(side.port.last.setup.policy).toBe(2);
-  });
-
-  it("needs no credentials, only addresses", async () => {
-    const side = new Side(true);
-    side.servers = null;
-    agree(side);
-    await settle();
-    expect(side.port.last.setup).toMatchObject({ policy: 2, servers: null });
-  });
-
-  it("asks the person, unless its option says yes; at most eight times", () => {
-    const side = new Side(false);
-    side.line.receiveConsent(true);
-    expect([side.told, side.said]).toEqual([["direct-requested"], []]);
-    side.line.receiveConsent(true);
-    expect(side.told.length).toBe(1);
-    side.line.answerDirect(false);
-    expect(side.last("direct-consent").allowed).toBe(false);
-    for (let times = 0; times < 50; times++) {
-      side.line.receiveConsent(true);
-      side.line.receiveConsent(false);
-    }
-    expect(side.told.length).toBe(8);
-    const open = new Side(false);
-    open.allowDirect = true;
-    open.line.receiveConsent(true);
-    expect([open.told, open.last("direct-consent").allowed]).toEqual([[], true]);
-  });
-
-  it("is refused: by the peer, by silence, by no way, and without WebRTC", async () => {
-    const refused = await offered();
-    refused.line.requestDirect();
-    refused.line.receiveConsent(false);
-    expect(refused.told).toEqual(["direct-refused"]);
-    const silent = await offered();
-    silent.line.requestDirect();
-    await pass(60.1);
-    expect([silent.told, silent.last("direct-consent").allowed]).toEqual([["direct-refused"], false]);
-    const wayless = await offered();
-    agree(wayless);
-    await settle();
-    wayless.port.last.events.described(OWN);
-    await pass(15.1);
-    expect([wayless.told, wayless.moves]).toEqual([["direct-refused"], ["turn"]]); // TURN stays
-    expect(wayless.last("direct-consent").allowed).toBe(false);
-    const without = new Side(true, { hasRtc: false });
-    without.allowDirect = true;
-    without.line.requestDirect();
-    without.line.receiveConsent(true);
-    expect([without.told, without.said]).toEqual([
-      ["direct-refused"],
-      [{ type: "direct-consent", allowed: false }],
-    ]);
-  });
-
-  it.each([
-    [
-      "the peer",
-      (side: Side) => {
-        side.line.receiveConsent(false);
-      },
-    ],
-    [
-      "the person here",
-      (side: Side) => {
-        side.line.answerDirect(false);
-      },
-    ],
-  ])("goes when %s takes the yes back, and TURN comes after", async (_who, takeBack) => {
-    const side = new Side(true);
-    agree(side);
-    await settle();
-    side.port.last.events.described(OWN);
-    side.port.last.events.changed("open");
-    expect(side.moves).toEqual(["direct"]);
-    const direct = side.port.last;
-    takeBack(side);
-    expect(direct.isClosed).toBe(true);
-    expect(side.moves).toEqual(["direct", "relay"]);
-    expect(side.last("rtc-close").reason).toBe(3);
-    await settle();
-    expect(side.port.last.setup.policy).toBe(1);
   });
 });
 
