@@ -20,6 +20,9 @@ import { type IceCredentials, MAX_UNTAKEN_BYTES, type RtcEvents, type RtcSetup, 
 export const MAX_BUFFERED_BYTES = 1024 * 1024;
 export const LOW_BUFFERED_BYTES = 512 * 1024;
 
+/** How long a goodbye may take to leave. */
+const FLUSH_MILLISECONDS = 500;
+
 /** Candidates wait so long for others to travel with. */
 const GATHER_MILLISECONDS = 20;
 
@@ -169,9 +172,39 @@ export class Connection {
     this.#untaken -= bytes;
   }
 
-  /** Drops it. */
+  /** Ends it when what is queued has left, a goodbye perhaps; waits for that half a second at most. */
+  closeSoon(): void {
+    const peer = this.#peer;
+    const channel = this.#channel;
+    if (this.#isClosed || channel.readyState !== "open") {
+      this.close();
+      return;
+    }
+    const last = this.#waiting.slice(this.#next);
+    this.#silence();
+    const late = setTimeout(() => {
+      peer.close();
+    }, FLUSH_MILLISECONDS);
+    channel.onclose = (): void => {
+      clearTimeout(late);
+      peer.close();
+    };
+    try {
+      for (const frame of last) channel.send(frame);
+      channel.close(); // which browsers do in order, behind what was sent
+    } catch {
+      peer.close();
+    }
+  }
+
+  /** Drops it, now. */
   close(): void {
     if (this.#isClosed) return;
+    this.#silence();
+    this.#peer.close();
+  }
+
+  #silence(): void {
     this.#isClosed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#waiting = [];
@@ -179,7 +212,6 @@ export class Connection {
     this.#channel.onmessage = null;
     this.#peer.onicecandidate = null;
     this.#peer.oniceconnectionstatechange = this.#peer.onconnectionstatechange = null;
-    this.#peer.close();
   }
 
   #listen(): void {
@@ -243,9 +275,13 @@ export class Connection {
     const { iceConnectionState: ice, connectionState } = this.#peer;
     const isHeard = ice === "connected" || ice === "completed";
     const dtls = this.#peer.sctp?.transport.state;
-    if (dtls === "failed" || (connectionState === "failed" && isHeard)) {
+    // Once open, the certificate is known to be right. ICE that comes back is heard of before the whole connection
+    // stops being "failed".
+    if (!this.#isOpen && (dtls === "failed" || (connectionState === "failed" && isHeard))) {
       this.#over(isHeard ? RtcState.TAMPERED : RtcState.CLOSED);
-    } else if (ice === "closed" || dtls === "closed") this.#over(RtcState.CLOSED);
+    } else if (dtls === "failed")
+      this.#over(RtcState.CLOSED); // the certificate was the right one
+    else if (ice === "closed" || dtls === "closed") this.#over(RtcState.CLOSED);
     else if (ice === "failed" && !this.#isOpen) this.#over(RtcState.CLOSED);
     else if ((ice === "disconnected" || ice === "failed") && this.#isOpen && !this.#isSilent) {
       this.#isSilent = true;

@@ -229,10 +229,15 @@ describe("a connection at the page", () => {
     const [, third] = await silent.open();
     third.turn("disconnected");
     third.turn("failed");
+    third.turn("connected", "connected", "failed"); // the whole is told of a restart that worked a little later
     third.turn("connected", "connected", "connected");
     expect(silent.told.slice(-3)).toEqual(["open", "silent", "heard"]);
     third.channel.onclose?.();
     expect(silent.told.at(-1)).toBe("closed");
+    const gone = new Wire();
+    const [, fourth] = await gone.open();
+    fourth.turn("connected", "failed", "failed");
+    expect(gone.told.at(-1)).toBe("closed");
   });
 
   it("keeps what the channel buffers under 1 MiB, and tells senders when to wait", async () => {
@@ -300,6 +305,23 @@ describe("a connection at the page", () => {
       without.take(message);
     });
     expect(await link.prepare()).toBeNull();
+  });
+
+  it("lets a goodbye leave before it closes, and waits half a second for that", async () => {
+    for (const doesClose of [true, false]) {
+      const wire = new Wire();
+      const [peer, connection] = await wire.open();
+      const { channel } = connection;
+      channel.bufferedAmount = 1024 * 1024; // full: the goodbye waits
+      peer.transport.send(Uint8Array.of(9));
+      expect(channel.sent).toEqual([]);
+      peer.close();
+      expect(channel.sent.map((data) => [...new Uint8Array(data)])).toEqual([[9]]);
+      expect([channel.readyState, connection.isClosed]).toEqual(["closed", false]);
+      if (doesClose) channel.onclose?.();
+      else await new Promise((resolve) => setTimeout(resolve, 550));
+      expect(connection.isClosed).toBe(true);
+    }
   });
 
   it("closes with its port, at the page too, and says nothing after", async () => {
