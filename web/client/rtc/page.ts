@@ -64,7 +64,7 @@ export class PageRtc {
         this.#connections.get(message.peer)?.took(message.bytes);
         break;
       case "close":
-        this.#connections.get(message.peer)?.close();
+        this.#connections.get(message.peer)?.closeSoon();
         this.#connections.delete(message.peer);
         break;
     }
