@@ -194,6 +194,8 @@ describe("the way out", () => {
     world.source.actions.unlock("");
     await settled();
     expect(world.workers).toHaveLength(1);
+    world.worker.emit({ type: "server-warned", warning: "other_name", about: "odile", sentence: "" });
+    expect(world.source.view().notice).toBeNull(); // nothing of the old one is heard any more
     said();
     await settled();
     expect(world.workers[0]?.isTerminated).toBe(true);
