@@ -216,7 +216,9 @@ export class Opening {
     const stand = this.#stand;
     switch (event.type) {
       case "connection-changed":
-        if (isOpen(stand.view.stage)) stand.show({ connection: connectionView(event) });
+        if (isOpen(stand.view.stage) && !this.#isKnownDown(event)) {
+          stand.show({ connection: connectionView(event) });
+        }
         break;
       case "server-warned":
         stand.notice({ kind: "lies", name: event.about });
@@ -316,6 +318,11 @@ export class Opening {
         this.#login();
       }, delay);
     });
+  }
+
+  /** A log-in that failed has been told with its reason; that its socket is gone may be heard after that. */
+  #isKnownDown({ state, fault }: Extract<PageEvent, { type: "connection-changed" }>): boolean {
+    return state === "offline" && fault === null && this.#stand.view.connection.state === "down";
   }
 
   #stopTrying(): void {

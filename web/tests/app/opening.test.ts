@@ -86,6 +86,14 @@ describe("starting", () => {
         throw new Failure("ServerUnreachableError");
       },
     });
+    const gone = {
+      type: "connection-changed",
+      state: "offline",
+      reason: null,
+      fault: null,
+      retryAt: null,
+    } as const;
+    silent.worker.emit(gone); // may come after the answer
     expect(silent.source.view().connection).toEqual({ state: "down", why: "silent", retryAt: NOW + 1 });
     silent.source.actions.tryNow();
     expect(silent.worker.calls("login")).toHaveLength(2);
