@@ -29,6 +29,13 @@ class Person:
         self.page = page
         self.watch = watch
         self.origin = origin
+        self.language = "en"
+
+    def say(self, key: str, /, **values: str) -> str:
+        """Return a message in this person's language."""
+        if self.language == "ar":  # names keep a direction of their own
+            values = {place: f"\u2068{value}\u2069" for place, value in values.items()}
+        return say(key, language=self.language, **values)
 
     # Beginning
 
@@ -40,24 +47,24 @@ class Person:
         """Open the page and make an account, sealed by a passphrase if one is given."""
         await self.open()
         page = self.page
-        await page.get_by_label(say("onboarding.name")).fill(self.name)
-        await expect(page.get_by_text(say("onboarding.free", name=self.name))).to_be_visible()
+        await page.get_by_label(self.say("onboarding.name")).fill(self.name)
+        await expect(page.get_by_text(self.say("onboarding.free", name=self.name))).to_be_visible()
         if passphrase is not None:
             await self._choose_passphrase(passphrase)
-        await page.get_by_role("button", name=say("onboarding.make")).click()
+        await page.get_by_role("button", name=self.say("onboarding.make")).click()
         await self.is_home()
         await self.is_online()
         return self
 
     async def _choose_passphrase(self, passphrase: str) -> None:
-        await self.page.get_by_role("radio", name=say("onboarding.openPassphrase")).check(force=True)
+        await self.page.get_by_role("radio", name=self.say("onboarding.openPassphrase")).check(force=True)
         for label in ("onboarding.passphrase", "onboarding.again"):
-            await self.page.get_by_label(say(label), exact=True).fill(passphrase)
+            await self.page.get_by_label(self.say(label), exact=True).fill(passphrase)
 
     async def unlock(self, passphrase: str) -> None:
         """Open a sealed device."""
-        await self.page.get_by_label(say("locked.passphrase")).fill(passphrase)
-        await self.page.get_by_role("button", name=say("locked.unlock")).click()
+        await self.page.get_by_label(self.say("locked.passphrase")).fill(passphrase)
+        await self.page.get_by_role("button", name=self.say("locked.unlock")).click()
 
     # Where am I
 
@@ -70,7 +77,7 @@ class Person:
 
         The page says so when its pre-keys are on their way. The server may read them later, so it is asked.
         """
-        reachable = self.page.get_by_text(say("home.canRing"))
+        reachable = self.page.get_by_text(self.say("home.canRing"))
         await expect(reachable).to_be_attached()  # a phone shows it on the page beside
         await self.is_found()
 
@@ -88,15 +95,16 @@ class Person:
 
     async def is_gone(self) -> None:
         """Wait for the end of a call, in its exact words."""
-        await expect(self.page.get_by_role("heading", name="Everything is gone.")).to_be_visible()
+        words = "Everything is gone." if self.language == "en" else self.say("gone.title")
+        await expect(self.page.get_by_role("heading", name=words)).to_be_visible()
 
     def heading(self, key: str) -> Locator:
         """Return the heading with these words."""
-        return self.page.get_by_role("heading", name=say(key), exact=True)
+        return self.page.get_by_role("heading", name=self.say(key), exact=True)
 
     def button(self, key: str, /, **values: str) -> Locator:
         """Return the button with these words."""
-        return self.page.get_by_role("button", name=say(key, **values), exact=True)
+        return self.page.get_by_role("button", name=self.say(key, **values), exact=True)
 
     # Calling
 
@@ -106,12 +114,13 @@ class Person:
 
     async def ring(self, peer: str) -> None:
         """Call someone by name."""
-        await self.page.get_by_label(say("home.name"), exact=True).fill(peer)
+        await self.page.get_by_label(self.say("home.name"), exact=True).fill(peer)
         await self.button("home.call").click()
 
     async def is_rung_by(self, caller: str) -> None:
         """Wait for somebody's ring."""
-        await expect(self.page.get_by_role("alertdialog")).to_contain_text(f"{caller} is calling")
+        words = f"{caller} is calling" if self.language == "en" else caller
+        await expect(self.page.get_by_role("alertdialog")).to_contain_text(words)
 
     async def accept(self, caller: str) -> None:
         """Answer somebody's ring."""
@@ -144,7 +153,7 @@ class Person:
 
     def composer(self, peer: str) -> Locator:
         """Return the field one writes in."""
-        return self.page.get_by_role("textbox", name=say("chat.message", name=peer), exact=True)
+        return self.page.get_by_role("textbox", name=self.say("chat.message", name=peer), exact=True)
 
     @property
     def log(self) -> Locator:
@@ -167,20 +176,20 @@ class Person:
 
     async def sees_progress(self, text: str, key: str) -> None:
         """Wait until an own text has come so far."""
-        await expect(self.messages(text).filter(has_text=say(f"chat.{key}")).first).to_be_attached()
+        await expect(self.messages(text).filter(has_text=self.say(f"chat.{key}")).first).to_be_attached()
 
     # Lines
 
     async def allows_direct_lines(self) -> None:
         """Switch in the settings on that a direct line may be asked for."""
         await self.button("nav.settings").locator("visible=true").click()
-        await self.page.get_by_role("switch", name=say("settings.direct")).click()
+        await self.page.get_by_role("switch", name=self.say("settings.direct")).click()
         await self.button("nav.contacts").locator("visible=true").click()
         await self.is_home()
 
     async def reads_of_the_line(self, key: str, peer: str) -> None:
         """Wait until the strip under the name says this of the line."""
-        await expect(self.page.locator(".strip .truth")).to_have_text(say(f"line.{key}", name=peer))
+        await expect(self.page.locator(".strip .truth")).to_have_text(self.say(f"line.{key}", name=peer))
 
     # Files
 

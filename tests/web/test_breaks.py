@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -39,11 +39,12 @@ async def stopped(*processes: int) -> AsyncIterator[None]:
 
 def network_services() -> set[int]:
     """Return the processes that do all networking for the browsers of this process."""
-    return {
-        process.pid
-        for process in psutil.Process().children(recursive=True)
-        if "--utility-sub-type=network.mojom.NetworkService" in process.cmdline()
-    }
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it ended while it was looked at
+            if "--utility-sub-type=network.mojom.NetworkService" in process.cmdline():
+                found.add(process.pid)
+    return found
 
 
 async def say(one: Person, two: Person, part: str, seconds: float = 0) -> None:
