@@ -19,9 +19,10 @@ from tests.web.person import Person
 from tests.web.rtc import connections, line_of, note_webrtc, turn_environment
 
 _DROP_SECONDS: Final = 5.0
+_TEXTS: Final = 10
 _PATIENCE_SECONDS: Final = 30.0
 
-_TALL: Final = {"width": 1280, "height": 8000}
+_TALL: Final = {"width": 1280, "height": 4000}
 """Only messages in sight are drawn; here all of them are."""
 
 
@@ -48,17 +49,17 @@ def network_services() -> set[int]:
 
 
 async def say(one: Person, two: Person, part: str, seconds: float = 0) -> None:
-    """Write twenty numbered texts from each side, evenly over some seconds."""
+    """Write twenty numbered texts, ten from each side, evenly over some seconds."""
     started = time.monotonic()
-    for number in range(20):
+    for number in range(_TEXTS):
         await one.write(two.name, f"{part} {number:02}")
         await two.write(one.name, f"{part} {number:02}")
-        await asyncio.sleep(max(0, started + seconds * (number + 1) / 20 - time.monotonic()))
+        await asyncio.sleep(max(0, started + seconds * (number + 1) / _TEXTS - time.monotonic()))
 
 
 async def has_all(person: Person, *parts: str) -> None:
     """Wait until everything the peer said in these parts is there: once, and in order."""
-    wanted = [f"{part} {number:02}" for part in parts for number in range(20)]
+    wanted = [f"{part} {number:02}" for part in parts for number in range(_TEXTS)]
     theirs = person.log.locator(".message:not(.own) .said")
     async with asyncio.timeout(_PATIENCE_SECONDS):
         while len(found := await theirs.all_inner_texts()) < len(wanted):

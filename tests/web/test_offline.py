@@ -1,4 +1,4 @@
-"""The page without its server, and with a newer one: what the service worker keeps, and what takes it back."""
+"""The page without its server, and with a newer one: what its service worker keeps, and what ends it."""
 
 import json
 import re
