@@ -35,6 +35,7 @@ def plausible(kind: type[msgspec.Struct]) -> dict[str, Any]:
         api.DiscoverRequest: {"username": "odile"},
         api.PreKeyBundlesRequest: {"username": "odile"},
         api.SessionRequest: {"fromDeviceId": 16, "toUsername": "odile", "offer": ["QQ=="]},
+        api.TurnCredentialsRequest: {"callId": 16},
     }
     return {
         name: base64.b64encode(os.urandom(value)).decode() if isinstance(value, int) else value

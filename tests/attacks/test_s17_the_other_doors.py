@@ -98,8 +98,24 @@ async def test_s17_challenges_and_log_ins_do_not_tell_whether_a_device_exists() 
         assert len(set(answers)) == 1
 
 
+async def test_s17_turn_credentials_do_not_tell_whether_a_call_exists() -> None:
+    turn = {"turn_urls": ("turn:127.0.0.1:3478",), "turn_secret": "shared-by-the-test"}
+    async with house(rate_factor=1000, **turn) as rooms:
+        odile, sefa, nils = [await rooms.person(name) for name in ("odile", "sefa", "nils")]
+        await sefa.online()
+        ringing = CallId(os.urandom(16))
+        rung = api.SessionRequest(odile.device.device, "sefa", [offer(ringing, sefa.device.device)])
+        assert (await odile.ask("POST", "/v1/requestSession", rung)).body == b'{"result":"delivered"}'
+        shapes = {
+            (await person.ask("POST", "/v1/turnCredentials", api.TurnCredentialsRequest(call))).shape
+            for person in (odile, sefa, nils)
+            for call in (ringing, CallId(os.urandom(16)), CallId(bytes(16)))
+        }
+        assert [shape[2] for shape in shapes] == [b'{"result":"not_found"}']
+
+
 async def test_s17_there_are_no_further_doors() -> None:
     """A new call that takes a name belongs into this file; so does the count."""
     async with house() as rooms:
         document = (await (await rooms.dial()).ask("GET", "/openapi.json")).body
-        assert document.count(b'"operationId"') == 16
+        assert document.count(b'"operationId"') == 17
