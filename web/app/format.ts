@@ -79,3 +79,11 @@ function unitOf(amount: number, unit: string, language: Language, display: "shor
     maximumFractionDigits: 1,
   }).format(amount);
 }
+
+/** Whole seconds that a held call has left; the screen's clock may lag by one behind the moment it was held. */
+export function secondsHeld(
+  line: { readonly heldUntil: number; readonly holdSeconds: number },
+  now: number,
+): number {
+  return Math.min(line.holdSeconds, Math.max(0, Math.ceil(line.heldUntil - now)));
+}
