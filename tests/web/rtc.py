@@ -80,7 +80,8 @@ _LOOK: Final = """async () => Promise.all(noted.map(async (own) => {
         local: kinds("local"),
         remote: kinds("remote"),
         pair: pair === undefined ? null : [kind(pair.localCandidateId), kind(pair.remoteCandidateId)],
-        bytes: pair === undefined ? 0 : Math.min(pair.bytesSent, pair.bytesReceived),
+        // not the pair's, which begin anew when ICE finds a better one
+        bytes: transport === undefined ? 0 : Math.min(transport.bytesSent, transport.bytesReceived),
     };
 }))"""
 
@@ -104,7 +105,7 @@ class Connection:
     pair: list[str] | None
     """The types of the two candidates in use."""
     bytes: int
-    """What went over them, in the direction that carried less."""
+    """What went over it, in the direction that carried less."""
 
 
 async def note_webrtc(*people: Person) -> None:

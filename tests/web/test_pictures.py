@@ -1,4 +1,4 @@
-"""The pictures of the README, made from the app as it is: WHISP_WRITE_PICTURES=1 writes them."""
+"""The pictures of the README, made from the app as it is: WRITE_PICTURES=1 writes them."""
 
 import os
 from pathlib import Path
@@ -13,8 +13,7 @@ from tests.web.words import pattern, say
 
 _IMAGES: Final = ROOT / "docs" / "images"
 _MOST_BYTES: Final = 150_000
-_IS_WRITING: Final = os.environ.pop("WHISP_WRITE_PICTURES", "") == "1"
-"""Taken from the environment: a server refuses to start with a setting that it does not know."""
+_IS_WRITING: Final = os.environ.get("WRITE_PICTURES", "") == "1"
 _WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
 _PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 
