@@ -14,7 +14,7 @@ from tests.web.person import Person
 
 from benchmarks.figures import Figure
 from benchmarks.web.people import Guests, go_direct, is_direct, meet
-from whisp import Client, Conversation, DirectRequested, FileOffered, MemoryVault
+from whisp import Client, Conversation, FileOffered, MemoryVault
 
 __all__ = ["against_bare"]
 
@@ -165,8 +165,7 @@ async def _with_python(come: Guests, origin: str, size: int, rounds: int) -> lis
 async def _page_to_python(sender: Person, receiver: Conversation, file: Path) -> float:
     await sender.offer(file)
     while not isinstance(event := await receiver.receive(), FileOffered):
-        if isinstance(event, DirectRequested):
-            await event.request.accept()
+        pass
     started = time.perf_counter()
     await event.file.accept(file.parent)
     await event.file.done()

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from tests.server.house import Http, Reply, house
 from tests.server.pages.small_app import FILES, PATHS, SCRIPT
+from tests.test_house import ROOT
 
 from whisp.server.errors import StartError
 from whisp.server.gate import http_protocol
@@ -225,3 +227,11 @@ def test_what_is_held_is_bounded(
     monkeypatch.setattr(pages, limit, value)
     with pytest.raises(StartError, match="larger than it can be"):
         Pages.read(built)
+
+
+def test_the_gallery_is_drawn_under_the_policy_of_the_server() -> None:
+    """Its screenshots would show an app that works, and people one that does not."""
+    source = (ROOT / "web" / "app" / "dev" / "site.ts").read_text("utf-8")
+    policy = re.search(r"POLICY = \[(.*?)\]", source, re.DOTALL)
+    assert policy is not None
+    assert "; ".join(re.findall(r'"([^"]+)"', policy[1])) == CONTENT_SECURITY_POLICY
