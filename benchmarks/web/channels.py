@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Final, TypeAlias
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from tests.web.person import Person
@@ -21,6 +21,14 @@ __all__ = ["against_bare"]
 _MIB: Final = 1024 * 1024
 _MESSAGE_BYTES: Final = 64 * 1024
 _SECONDS: Final = 120
+
+_KEPT_BYTES: Final = 256 * _MIB
+"""What a page keeps of files in one call; what is beyond goes to disk, and nobody is here to choose where."""
+
+_WARM_UP_BYTES: Final = 8 * _MIB
+
+_Mover: TypeAlias = Callable[[int], Awaitable[float]]
+"""Moves so many bytes; returns the seconds it took."""
 
 _BARE: Final = """
 () => {
@@ -71,6 +79,8 @@ async def against_bare(come: Guests, origin: str, mib: int, rounds: int) -> list
 
 
 async def _between_browsers(come: Guests, size: int, rounds: int) -> list[Figure]:
+    if _WARM_UP_BYTES + rounds * size > _KEPT_BYTES:
+        raise ValueError("all files of one call must fit into what a page keeps")
     mira, odile = await meet(come)
     for person in (mira, odile):
         await person.page.evaluate(_BARE)
@@ -78,7 +88,7 @@ async def _between_browsers(come: Guests, size: int, rounds: int) -> list[Figure
     answer = await odile.page.evaluate("(sdp) => bare.answer(sdp)", offer)
     await mira.page.evaluate("(sdp) => bare.answered(sdp)", answer)
 
-    async def bare() -> float:
+    async def bare(size: int) -> float:
         received = asyncio.create_task(odile.page.evaluate("(bytes) => bare.receive(bytes)", size))
         await asyncio.sleep(0.05)
         started = time.perf_counter()
@@ -90,10 +100,10 @@ async def _between_browsers(come: Guests, size: int, rounds: int) -> list[Figure
     await go_direct(mira, odile)
     with tempfile.TemporaryDirectory(prefix="whisp-bench-") as folder:
 
-        async def whisp() -> float:
+        async def whisp(size: int) -> float:
             return await _page_to_page(mira, odile, _random_file(Path(folder), size))
 
-        times = await _in_turn(whisp, bare, rounds)
+        times = await _in_turn(whisp, bare, size, rounds)
     await mira.hang_up()
     return _figures("", size, times)
 
@@ -118,7 +128,7 @@ async def _with_python(come: Guests, origin: str, size: int, rounds: int) -> lis
     await peer.setLocalDescription(await peer.createAnswer())
     await mira.page.evaluate("(sdp) => bare.answered(sdp)", peer.localDescription.sdp)
 
-    async def bare() -> float:
+    async def bare(size: int) -> float:
         whole = asyncio.Event()
         received = 0
 
@@ -152,11 +162,11 @@ async def _with_python(come: Guests, origin: str, size: int, rounds: int) -> lis
                 await is_direct(mira)
                 with tempfile.TemporaryDirectory(prefix="whisp-bench-") as folder:
 
-                    async def whisp() -> float:
+                    async def whisp(size: int) -> float:
                         file = _random_file(Path(folder), size)
                         return await _page_to_python(mira, conversation, file)
 
-                    times = await _in_turn(whisp, bare, rounds)
+                    times = await _in_turn(whisp, bare, size, rounds)
     finally:
         await peer.close()
     return _figures("_python", size, times)
@@ -172,16 +182,15 @@ async def _page_to_python(sender: Person, receiver: Conversation, file: Path) ->
     return time.perf_counter() - started
 
 
-async def _in_turn(
-    whisp: Callable[[], Awaitable[float]], bare: Callable[[], Awaitable[float]], rounds: int
-) -> list[tuple[float, float]]:
-    """Run both in each round, each first in every other one; the first round only warms up."""
+async def _in_turn(whisp: _Mover, bare: _Mover, size: int, rounds: int) -> list[tuple[float, float]]:
+    """Run both in each round, each first in every other one; a small round before them only warms up."""
     times = []
     for number in range(1 + rounds):
+        amount = size if number else _WARM_UP_BYTES
         if number % 2:
-            ours, theirs = await whisp(), await bare()
+            ours, theirs = await whisp(amount), await bare(amount)
         else:
-            theirs, ours = await bare(), await whisp()
+            theirs, ours = await bare(amount), await whisp(amount)
         times.append((ours, theirs))
     return times[1:]
 
