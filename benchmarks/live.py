@@ -29,7 +29,16 @@ from whisp.wire import api
 from whisp.wire.certificate import CERTIFICATE_LABEL, Certificate, DeviceKind
 from whisp.wire.device_list import DEVICE_LIST_LABEL, FIRST_PREVIOUS, ActiveDevice, DeviceList
 from whisp.wire.encoding import lp16
-from whisp.wire.frames import Hello, PreKeys, Ring, Route, Signalled, Welcome, decode_server_frame
+from whisp.wire.frames import (
+    Hello,
+    PreKeys,
+    PreKeysLeft,
+    Ring,
+    Route,
+    Signalled,
+    Welcome,
+    decode_server_frame,
+)
 from whisp.wire.ids import AccountId, CallId, DeviceId, PreKeyId, RouteId, Username
 from whisp.wire.prekey import KEM_KEY_BYTES, PRE_KEY_LABELS, PreKeyKind, PreKeyRecord
 from whisp.wire.signals import KEM_CIPHERTEXT_BYTES, Answer, Confirm, Offer
@@ -185,6 +194,8 @@ class WebSocket:
         if not isinstance(self.frame(), Welcome):
             raise RuntimeError("not welcome")
         self.send(PreKeys(records or device.records(0)).encode())
+        if not isinstance(self.frame(), PreKeysLeft):
+            raise RuntimeError("cannot be rung")
 
     @staticmethod
     def masked(message: bytes) -> bytes:

@@ -133,14 +133,16 @@ async def _serve(liar: Liar, client: _Stream, upstream: _Stream) -> None:
         upstream[1].write(body)
         answer_head = await upstream[0].readuntil(b"\r\n\r\n")
         answer = await upstream[0].readexactly(_content_length(answer_head))
-        if answer_head.split(b" ", 2)[1].startswith(b"2"):
+        is_json = b"\r\ncontent-type: application/json" in answer_head.lower()  # else it is a page of the app
+        if is_json and answer_head.split(b" ", 2)[1].startswith(b"2"):
             told = json.loads(answer)
             if "token" in told:
                 device = request.get("deviceId") or request["certificate"]
                 raw = base64.b64decode(device)
                 liar.tokens[told["token"]] = raw if len(raw) == 16 else raw[33:49]
             answer = json.dumps(liar.answer(path.decode(), request, told)).encode()
-        client[1].write(_with_length(answer_head, len(answer)) + answer)
+            answer_head = _with_length(answer_head, len(answer))
+        client[1].write(answer_head + answer)
 
 
 async def _serve_frames(liar: Liar, client: _Stream, upstream: _Stream) -> None:

@@ -32,6 +32,7 @@ from whisp import (
     MemoryVault,
     NoAnswerError,
     NotFoundError,
+    ReplacedError,
     Ring,
     RingEnd,
     RingOverError,
@@ -337,7 +338,7 @@ async def test_s36_two_log_ins_of_one_device() -> None:
             for _ in range(25):
                 twins = [Client(server.origin, copy_of(vault)) for _ in range(2)]
                 try:
-                    await asyncio.gather(*(after(dice.random() / 200, twin.login()) for twin in twins))
+                    await asyncio.gather(*(after(dice.random() / 200, log_in(twin)) for twin in twins))
                     await soon(lambda twins=twins: len(online(*twins)) == 1, 3)
                     (winner,) = online(*twins)
                     (loser,) = (twin for twin in twins if twin is not winner)
@@ -349,6 +350,12 @@ async def test_s36_two_log_ins_of_one_device() -> None:
                 finally:
                     for twin in twins:
                         await twin.close()
+
+
+async def log_in(twin: Client) -> None:
+    """Log in; whoever is replaced before it can be rung hears so."""
+    with contextlib.suppress(ReplacedError):
+        await twin.login()
 
 
 def copy_of(vault: MemoryVault) -> MemoryVault:

@@ -54,9 +54,10 @@ class Line:
         self.sockets: list[FakeSocket] = []
         self.changes: list[ConnectionChanged] = []
         self.offline = 0
+        self.takes_pre_keys = True
         self.connection = Connection(
             self._dial,
-            on_online=lambda _: None,
+            on_online=self._came,
             on_offline=self._went,
             on_change=self.changes.append,
             is_busy=lambda: True,
@@ -68,6 +69,10 @@ class Line:
             raise error
         self.sockets.append(FakeSocket())
         return self.sockets[-1]
+
+    def _came(self, _: object) -> None:
+        if self.takes_pre_keys:
+            self.connection.confirm()
 
     def _went(self) -> None:
         self.offline += 1
@@ -147,6 +152,48 @@ async def test_after_some_closes_it_stays_down(code: int, error: type[Exception]
         assert line.changes[-1].reason == str(error())
     await asyncio.sleep(0.02)
     assert len(line.sockets) <= 1
+
+
+async def test_it_is_online_only_when_the_server_has_its_pre_keys() -> None:
+    line = Line()
+    line.takes_pre_keys = False
+    starting = asyncio.create_task(line.connection.start())
+    await until(lambda: len(line.sockets) == 1)
+    await asyncio.sleep(0.02)
+    assert line.states == [ConnectionState.CONNECTING]
+    assert line.connection.send(b"of a held call")
+    line.connection.confirm()
+    await starting
+    assert line.states == [ConnectionState.CONNECTING, ConnectionState.ONLINE]
+    line.sockets[0].end(None)
+    await until(lambda: len(line.sockets) == 2)
+    await asyncio.sleep(0.02)
+    assert line.connection.state is ConnectionState.CONNECTING
+    line.sockets[1].end(None)  # before it had them: the next one is tried
+    line.takes_pre_keys = True
+    await until(lambda: line.connection.state is ConnectionState.ONLINE)
+    assert (len(line.sockets), line.offline) == (3, 2)
+    await line.connection.stop()
+
+
+@pytest.mark.parametrize("end", ["closed", "silent", "cancelled"])
+async def test_a_server_that_does_not_take_the_pre_keys_is_not_one(
+    end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if end == "silent":
+        monkeypatch.setattr("whisp.client.connection.PUBLISHED_SECONDS", 0.02)
+    line = Line()
+    line.takes_pre_keys = False
+    starting = asyncio.create_task(line.connection.start())
+    await until(lambda: len(line.sockets) == 1)
+    if end == "closed":
+        line.sockets[0].end(CloseCode.RESTART)
+    elif end == "cancelled":
+        starting.cancel()
+    with pytest.raises(asyncio.CancelledError if end == "cancelled" else TransportError):
+        await starting
+    assert line.states == [ConnectionState.CONNECTING, ConnectionState.OFFLINE]
+    assert (line.sockets[0].is_open, line.offline, line.connection.socket) == (False, 1, None)
 
 
 @pytest.mark.parametrize("error", [UnauthorizedError(), RevokedError(), VersionMismatchError()])

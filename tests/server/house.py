@@ -19,7 +19,7 @@ from whisp.server.serve import running
 from whisp.wire import api
 from whisp.wire.certificate import Certificate
 from whisp.wire.device_list import DEVICE_LIST_LABEL, ActiveDevice, DeviceList, RevokedDevice
-from whisp.wire.frames import Hello, PreKeys, Welcome
+from whisp.wire.frames import Hello, PreKeys, PreKeysLeft, Welcome
 from whisp.wire.ids import Username
 from whisp.wire.signing import sign
 from whisp.wire.version import CURRENT
@@ -209,7 +209,7 @@ class Person:
         await client.send(Hello(CURRENT, token or self.token).encode())
         assert await client.frame() == Welcome(CURRENT)
         await client.send(PreKeys(device.records()).encode())
-        await client.settle()
+        assert isinstance(await client.frame(), PreKeysLeft)
         return client
 
     async def deletion(self, key: Ed25519PrivateKey | None = None) -> api.DeleteAccountRequest:

@@ -73,16 +73,12 @@ class Person:
         await expect(self.heading("home.contacts")).to_be_visible()
 
     async def is_online(self) -> None:
-        """Wait until this person can be rung.
-
-        The page says so when its pre-keys are on their way. The server may read them later, so it is asked.
-        """
+        """Wait until the page says that this person can be rung."""
         reachable = self.page.get_by_text(self.say("home.canRing"))
         await expect(reachable).to_be_attached()  # a phone shows it on the page beside
-        await self.is_found()
 
     async def is_found(self) -> None:
-        """Wait until the server says that this person is there."""
+        """Wait until the server says that this person is there, while the page shows something else."""
         async with asyncio.timeout(PATIENCE_MS / 1000), Client(self.origin, MemoryVault()) as stranger:
             await stranger.register(f"stranger-{secrets.token_hex(6)}")
             await stranger.login()

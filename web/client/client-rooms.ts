@@ -43,10 +43,6 @@ const HOUSEKEEPING_SECONDS = 20;
 const UNREAD_EVENTS = 256;
 const UNREAD_RINGS = 8;
 
-/** How often login looks whether the server has this device's pre-keys, and for how long. */
-const SETTLE_TRIES = 20;
-const SETTLE_MILLISECONDS = 50;
-
 /** What a person may choose. */
 export interface ClientOptions {
   /** Tell senders when a message was read. */
@@ -140,18 +136,6 @@ export class ClientRooms {
     } catch (error) {
       if (error instanceof UnauthorizedError) return false;
       throw error;
-    }
-  }
-
-  /** Waits until the server can find this device: it has taken the pre-keys. Never throws for being slow. */
-  async settle(): Promise<void> {
-    for (let tries = 0; tries < SETTLE_TRIES; tries++) {
-      const isThere = await this.isReached().catch((error: unknown) => {
-        ignoreClientError(error);
-        return true;
-      });
-      if (isThere || this.connection.state !== ConnectionState.ONLINE) return;
-      await new Promise((resolve) => setTimeout(resolve, SETTLE_MILLISECONDS));
     }
   }
 
@@ -283,6 +267,10 @@ export class ClientRooms {
   nudge(): void {
     this.connection.nudge();
     for (const conversation of this.switchboard.conversations) conversation.nudge();
+  }
+
+  preKeysTaken(): void {
+    this.connection.confirm();
   }
 
   async prepareRtc(): Promise<RtcPort | null> {

@@ -138,7 +138,8 @@ export class Client {
   }
 
   /**
-   * Goes online: logs in, connects, publishes pre-keys; then stays online through network changes.
+   * Goes online: logs in, connects, publishes pre-keys; then stays online through network changes. When it is done,
+   * the server delivers rings.
    * Throws NotRegisteredError, UnauthorizedError, RevokedError, TransportError.
    */
   async login(): Promise<void> {
@@ -146,7 +147,6 @@ export class Client {
     if (!this.isRegistered) throw new NotRegisteredError();
     if (this.state === ConnectionState.ONLINE) return;
     await this.#rooms.connection.start();
-    await this.#rooms.settle();
     this.#rooms.keepHouse();
   }
 
@@ -191,7 +191,7 @@ export class Client {
   async call(username: string, options: CallOptions = {}): Promise<Conversation> {
     const { local } = await this.#rooms.enterAccount();
     const { api, switchboard, connection } = this.#rooms;
-    if (connection.state !== ConnectionState.ONLINE) throw new TransportError("You are offline.");
+    if (connection.socket === null) throw new TransportError("You are offline.");
     const name = lookUpName(username);
     const { signal, timeout = RING_SECONDS } = options;
     let ring = switchboard.ringFrom(name);

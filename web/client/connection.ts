@@ -7,11 +7,13 @@ import {
   RateLimitedError,
   ReplacedError,
   RevokedError,
+  ServerUnreachableError,
   TransportError,
   UnauthorizedError,
   VersionMismatchError,
 } from "./errors.ts";
 import { type ConnectionChanged, ConnectionState } from "./events.ts";
+import { Outcome } from "./outcome.ts";
 import { type ServerSocket, SocketClosedError } from "./server-socket.ts";
 
 export const FIRST_BACK_OFF_SECONDS = 0.5;
@@ -19,6 +21,9 @@ export const MAX_BACK_OFF_SECONDS = 30;
 
 /** While a conversation lives: the server holds it for 60 seconds only. */
 export const MAX_BUSY_BACK_OFF_SECONDS = 4;
+
+/** From WELCOME to the server's word that it has the pre-keys. */
+export const PUBLISHED_SECONDS = 10;
 
 /** A connection that lived this long starts the back-off anew. */
 export const SETTLED_SECONDS = 10;
@@ -49,7 +54,7 @@ export interface ConnectionHost {
    * errors end the attempts, others are retried.
    */
   dial(): Promise<ServerSocket>;
-  /** Called with each new socket, at once; publishes what the server forgot. */
+  /** Called with each new socket, at once; publishes what the server forgot. Who hears that it arrived, confirms. */
   online(socket: ServerSocket): void;
   /** Called when a socket is gone. */
   offline(): void;
@@ -67,6 +72,7 @@ export interface ConnectionHost {
 export class Connection {
   readonly #host: ConnectionHost;
   #socket: ServerSocket | null = null;
+  #confirmed: Outcome<undefined> | null = null;
   #run = 0;
   #watch: ReturnType<typeof setInterval> | null = null;
   #isProbing = false;
@@ -87,23 +93,26 @@ export class Connection {
     return this.#socket;
   }
 
-  /** Goes online, once; then stays so in the background. Throws what `dial` throws. */
+  /** The server would deliver a ring now. */
+  confirm(): void {
+    this.#confirmed?.succeed(undefined);
+  }
+
+  /**
+   * Goes online, once; then stays so in the background. Throws what `dial` throws; ServerUnreachableError: it did not
+   * take what this device publishes.
+   */
   async start(): Promise<void> {
     await this.stop();
     const run = ++this.#run;
     this.#change(ConnectionState.CONNECTING);
     let socket: ServerSocket;
     try {
-      socket = await this.#host.dial();
+      socket = await this.#connect(run);
     } catch (error) {
       if (run === this.#run) this.#change(ConnectionState.OFFLINE);
       throw error instanceof SocketClosedError ? closedError(error) : error;
     }
-    if (run !== this.#run) {
-      socket.abort();
-      throw new TransportError("You are offline.");
-    }
-    this.#adopt(socket);
     void this.#stayOnline(socket, run);
   }
 
@@ -153,7 +162,7 @@ export class Connection {
         if (run !== this.#run) return;
         this.#change(ConnectionState.CONNECTING);
         try {
-          socket = await this.#host.dial();
+          socket = await this.#connect(run);
         } catch (failed) {
           if (run !== this.#run) return;
           error = asClientError(failed);
@@ -163,13 +172,8 @@ export class Connection {
           }
           continue;
         }
-        if (run !== this.#run) {
-          socket.abort();
-          return;
-        }
         break;
       }
-      this.#adopt(socket);
     }
   }
 
@@ -188,13 +192,44 @@ export class Connection {
     this.#wake = null;
   }
 
+  /** Dials, and waits until the server would deliver a ring. Held calls go on meanwhile. */
+  async #connect(run: number): Promise<ServerSocket> {
+    const socket = await this.#host.dial();
+    if (run !== this.#run) {
+      socket.abort();
+      throw new TransportError("You are offline.");
+    }
+    const confirmed = new Outcome<undefined>();
+    this.#confirmed = confirmed;
+    this.#adopt(socket);
+    const late = setTimeout(() => {
+      confirmed.fail(new ServerUnreachableError());
+    }, PUBLISHED_SECONDS * 1000);
+    void socket.waitClosed().then((closed) => {
+      confirmed.fail(closed);
+    });
+    try {
+      await confirmed.promise;
+    } catch (error) {
+      if (socket === this.#socket) {
+        this.#release();
+        this.#host.offline();
+        socket.abort();
+      }
+      throw run === this.#run ? error : new TransportError("You are offline.");
+    } finally {
+      clearTimeout(late);
+    }
+    this.#change(ConnectionState.ONLINE);
+    return socket;
+  }
+
   #adopt(socket: ServerSocket): void {
     this.#socket = socket;
     this.#watch = setInterval(() => {
       this.#look(socket);
     }, WATCH_SECONDS * 1000);
     this.#host.online(socket);
-    this.#change(ConnectionState.ONLINE);
   }
 
   #release(): ServerSocket | null {

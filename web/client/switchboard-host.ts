@@ -27,6 +27,8 @@ export interface SwitchboardHost extends ConversationHost {
   saveSoon(): void;
   /** Tells the application of a ring. */
   ringCame(ring: Ring): void;
+  /** The server has this device's pre-keys: it delivers rings. */
+  preKeysTaken(): void;
   /** Someone has seen a newer list of this account: fetch it. */
   ownListIsBehind(): void;
   /** A certificate for one call, null where there is no WebRTC. */

@@ -42,6 +42,7 @@ import {
   type RouteId,
   type Username,
 } from "../core/ids.ts";
+import { LOW_PRE_KEYS } from "../core/limits.ts";
 import { decodeBundle, encodePreKey } from "../core/prekey.ts";
 import { Serial } from "../core/serial.ts";
 import type { Session } from "../core/session.ts";
@@ -194,7 +195,8 @@ export class Switchboard implements RingHost, OutgoingCallHost {
         this.#receiveLine(frame);
         break;
       case FrameType.PRE_KEYS_LEFT:
-        this.#publishSoon();
+        this.#host.preKeysTaken();
+        if (frame.count <= LOW_PRE_KEYS) this.#publishSoon();
         break;
       case FrameType.WELCOME: // came before
       case FrameType.RELAY: // takes the short way

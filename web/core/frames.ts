@@ -91,7 +91,7 @@ export interface PreKeys {
   readonly records: readonly Uint8Array[];
 }
 
-/** Server to client: so many one-time records remain; publish more. */
+/** Server to client: the device can be rung, and so many of its one-time records remain. */
 export interface PreKeysLeft {
   readonly type: typeof FrameType.PRE_KEYS_LEFT;
   readonly count: number;

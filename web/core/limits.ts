@@ -12,6 +12,9 @@ export const MAX_REVOKED_DEVICES = 64;
 /** One-time pre-key records a device advertises at once. */
 export const MAX_ONE_TIME_PRE_KEYS = 20;
 
+/** One-time records left when a device publishes anew: a few callers may come meanwhile. */
+export const LOW_PRE_KEYS = 5;
+
 /** One relayed payload: four file chunks, large enough to amortise a frame, small enough to interleave. */
 export const MAX_RELAY_PAYLOAD_BYTES = 256 * 1024;
 

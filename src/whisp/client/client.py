@@ -216,6 +216,8 @@ class Client:
     async def login(self) -> None:
         """Go online: log in, connect, publish pre-keys; then stay online through network changes.
 
+        When it returns, the server delivers rings.
+
         Raises:
             NotRegisteredError, UnauthorizedError, RevokedError, RefusedIdentityError, RateLimitedError,
             ServerUnreachableError, VersionMismatchError.
@@ -226,8 +228,6 @@ class Client:
         if self._connection.state is ConnectionState.ONLINE:
             return
         await self._connection.start()
-        if self._connection.socket is not None:
-            await self._connection.socket.settle()
         if self._housekeeping is None:
             self._housekeeping = asyncio.create_task(self._keep_house(), name="whisp housekeeping")
 
@@ -279,7 +279,7 @@ class Client:
             TransportError: not online, or the line to the server went.
         """
         local = (await self._enter_account()).local
-        if self._connection.state is not ConnectionState.ONLINE:
+        if self._connection.socket is None:
             raise TransportError("You are offline.")
         name = name_to_look_up(username)
         ring = self._switchboard.ring_from(name)
@@ -435,6 +435,10 @@ class Client:
     def touched(self) -> None:
         """A person did something, here or there."""
         self._touched_at = self.clock.now()
+
+    def pre_keys_taken(self) -> None:
+        """The server has this device's pre-keys: it delivers rings."""
+        self._connection.confirm()
 
     def ring_came(self, ring: Ring) -> None:
         """Tell the application of a ring."""

@@ -12,6 +12,7 @@ from whisp.client.errors import (
     RateLimitedError,
     ReplacedError,
     RevokedError,
+    ServerUnreachableError,
     TransportError,
     UnauthorizedError,
     VersionMismatchError,
@@ -26,6 +27,9 @@ FIRST_BACK_OFF_SECONDS: Final = 0.5
 MAX_BACK_OFF_SECONDS: Final = 30.0
 MAX_BUSY_BACK_OFF_SECONDS: Final = 4.0
 """While a conversation lives: the server holds it for 60 seconds only."""
+
+PUBLISHED_SECONDS: Final = 10.0
+"""From WELCOME to the server's word that it has the pre-keys."""
 
 SETTLED_SECONDS: Final = 10.0
 """A connection that lived this long starts the back-off anew."""
@@ -52,7 +56,8 @@ class Connection:
     Args:
         dial: logs in where needed and returns an open socket. Its errors are told apart: identity, version
             and authorisation errors end the attempts, others are retried.
-        on_online: called with each new socket, at once; publishes what the server forgot.
+        on_online: called with each new socket, at once; publishes what the server forgot. Who hears that it
+            has arrived calls `confirm`.
         on_offline: called when a socket is gone.
         on_change: told of every change of state.
         is_busy: says whether conversations wait for the line.
@@ -73,6 +78,7 @@ class Connection:
         self._on_change = on_change
         self._is_busy = is_busy
         self._socket: ServerSocket | None = None
+        self._confirmed: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self.state = ConnectionState.OFFLINE
 
@@ -88,19 +94,30 @@ class Connection:
         self._socket.send(frame)
         return True
 
+    def confirm(self) -> None:
+        """The server would deliver a ring now."""
+        if self._confirmed is not None and not self._confirmed.done():
+            self._confirmed.set_result(None)
+
     async def start(self) -> None:
-        """Go online, once; then stay so in the background. Raises what `dial` raises."""
+        """Go online, once; then stay so in the background.
+
+        Raises what `dial` raises, and ServerUnreachableError: it did not take what this device publishes.
+        """
         await self.stop()
         self._change(ConnectionState.CONNECTING)
         try:
-            socket = await self._dial()
+            socket = await self._connect()
         except SocketClosedError as closed:
             self._change(ConnectionState.OFFLINE)
             raise _error(closed) from None
         except BaseException:
+            socket_left, self._socket = self._socket, None
+            if socket_left is not None:
+                socket_left.abort()
+                self._on_offline()
             self._change(ConnectionState.OFFLINE)
             raise
-        self._adopt(socket)
         self._task = asyncio.create_task(self._stay_online(socket), name="whisp connection")
 
     async def stop(self) -> None:
@@ -143,7 +160,7 @@ class Connection:
                 attempt += 1
                 self._change(ConnectionState.CONNECTING)
                 try:
-                    socket = await self._dial()
+                    socket = await self._connect()
                     break
                 except SocketClosedError as refused:
                     error = _error(refused)
@@ -155,7 +172,6 @@ class Connection:
                     return
                 except TransportError as failed:
                     error = failed
-            self._adopt(socket)
 
     async def _wait(self, attempt: int, error: ClientError) -> None:
         ceiling = MAX_BUSY_BACK_OFF_SECONDS if self._is_busy() else MAX_BACK_OFF_SECONDS
@@ -165,10 +181,27 @@ class Connection:
         self._change(ConnectionState.WAITING, error, time.time() + delay)
         await asyncio.sleep(delay)
 
-    def _adopt(self, socket: ServerSocket) -> None:
+    async def _connect(self) -> ServerSocket:
+        """Dial, and wait until the server would deliver a ring. Held calls go on meanwhile."""
+        socket = await self._dial()
         self._socket = socket
+        self._confirmed = asyncio.get_running_loop().create_future()
         self._on_online(socket)
-        self._change(ConnectionState.ONLINE)
+        closing = asyncio.ensure_future(socket.wait_closed())
+        try:
+            await asyncio.wait(
+                (closing, self._confirmed), timeout=PUBLISHED_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._confirmed.done():
+                self._change(ConnectionState.ONLINE)
+                return socket
+            if self._socket is socket:
+                self._socket = None
+                socket.abort()
+                self._on_offline()
+            raise closing.result() if closing.done() else ServerUnreachableError
+        finally:
+            closing.cancel()
 
     def _change(
         self, state: ConnectionState, error: ClientError | None = None, retry_at: float | None = None

@@ -56,6 +56,7 @@ from whisp.wire.frames import (
     Ring as RingFrame,
 )
 from whisp.wire.ids import AccountId, CallId, DeviceId, RouteId, Username
+from whisp.wire.limits import LOW_PRE_KEYS
 from whisp.wire.prekey import PreKeyBundle
 from whisp.wire.signals import peek_call_id
 
@@ -100,6 +101,10 @@ class SwitchboardHost(ConversationHost, Protocol):
 
     def ring_came(self, ring: Ring) -> None:
         """Tell the application of a ring."""
+        ...
+
+    def pre_keys_taken(self) -> None:
+        """The server has this device's pre-keys: it delivers rings."""
         ...
 
     def own_list_is_behind(self) -> None:
@@ -199,8 +204,10 @@ class Switchboard:
                 self._receive_route(decoded)
             case LineStatus():
                 self._receive_line(decoded)
-            case PreKeysLeft():
-                self._publish_soon()
+            case PreKeysLeft(left):
+                self._host.pre_keys_taken()
+                if left <= LOW_PRE_KEYS:
+                    self._publish_soon()
             case _:
                 pass
 

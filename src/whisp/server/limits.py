@@ -8,7 +8,6 @@ from typing import Final
 __all__ = [
     "CLOSE_SECONDS",
     "HELLO_SECONDS",
-    "LOW_PRE_KEYS",
     "MAX_CALLS_PER_DEVICE",
     "MAX_CONNECTIONS",
     "MAX_CONNECTIONS_PER_ADDRESS",
@@ -92,9 +91,6 @@ MAX_PRE_KEY_BURST: Final = 4
 
 PRE_KEY_SECONDS: Final = 5.0
 """One more PRE_KEYS frame per so many seconds: each costs a signature check and 28 KiB."""
-
-LOW_PRE_KEYS: Final = 5
-"""One-time records left when the device is asked for more: a few callers may come meanwhile."""
 
 # Calls
 

@@ -137,7 +137,7 @@ class PreKeys:
 
 @dataclass(frozen=True, slots=True)
 class PreKeysLeft:
-    """Server to client: so many one-time records remain; publish more."""
+    """Server to client: the device can be rung, and so many of its one-time records remain."""
 
     TYPE: ClassVar = FrameType.PRE_KEYS_LEFT
     count: int

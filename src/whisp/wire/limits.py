@@ -4,6 +4,7 @@ from typing import Final
 
 __all__ = [
     "HOLD_SECONDS",
+    "LOW_PRE_KEYS",
     "MAX_ACTIVE_DEVICES",
     "MAX_BUNDLE_BYTES",
     "MAX_CLOCK_ERROR_SECONDS",
@@ -27,6 +28,9 @@ MAX_REVOKED_DEVICES: Final = 64
 
 MAX_ONE_TIME_PRE_KEYS: Final = 20
 """One-time pre-key records a device advertises at once."""
+
+LOW_PRE_KEYS: Final = 5
+"""One-time records left when a device publishes anew: a few callers may come meanwhile."""
 
 MAX_RELAY_PAYLOAD_BYTES: Final = 256 * 1024
 """One relayed payload: four file chunks, large enough to amortise a frame, small enough to interleave."""

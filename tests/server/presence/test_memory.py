@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from tests.server.signalling.scripts import Device
 
-from whisp.server.limits import LOW_PRE_KEYS
 from whisp.server.presence import MemoryPresence, OnlineDevice
 from whisp.wire.errors import MalformedError, VerificationError
 from whisp.wire.ids import DeviceId, Username
+from whisp.wire.limits import LOW_PRE_KEYS
 from whisp.wire.prekey import PreKeyBundle, PreKeyKind, PreKeyRecord
 
 NOW = int(time.time())

@@ -27,6 +27,7 @@ from whisp.wire.errors import VerificationError
 from whisp.wire.frames import (
     Hello,
     PreKeys,
+    PreKeysLeft,
     Ring,
     Route,
     Signalled,
@@ -160,7 +161,7 @@ class Live:
         await client.send(Hello(CURRENT, device.token).encode())
         assert await client.frame() == Welcome(CURRENT)
         await client.send(PreKeys(device.records(one_time)).encode())
-        await client.settle()
+        assert await client.frame() == PreKeysLeft(one_time)
         return client
 
     async def online(self, name: str) -> "RawClient":

@@ -12,7 +12,7 @@ from tests.server.signalling.scripts import offer
 from whisp.server import limits
 from whisp.server.signalling.picows_driver import PicowsConnection
 from whisp.wire.codes import CloseCode
-from whisp.wire.frames import Hello, PreKeys, Relay, Welcome
+from whisp.wire.frames import Hello, PreKeys, PreKeysLeft, Relay, Welcome
 from whisp.wire.ids import CallId
 from whisp.wire.version import CURRENT
 
@@ -155,7 +155,7 @@ async def test_frames_that_wait_for_welcome_are_taken_after_it(live: Live) -> No
     await asyncio.sleep(0.02)
     live.directory.may_answer.set()
     assert await client.frame() == Welcome(CURRENT)
-    await client.settle()
+    assert await client.frame() == PreKeysLeft(20)
     assert await live.presence.is_online("sefa", live.now)
 
 

@@ -22,6 +22,7 @@ from whisp.wire.frames import (
     Welcome,
 )
 from whisp.wire.ids import CallId, DeviceId
+from whisp.wire.limits import LOW_PRE_KEYS
 from whisp.wire.prekey import PreKeyBundle, PreKeyKind
 from whisp.wire.version import CURRENT, Version
 
@@ -38,7 +39,7 @@ async def test_a_device_is_online_after_its_pre_keys_and_offline_after_its_socke
     assert not await live.presence.is_online("sefa", live.now)
     records = sefa.records(20)
     await client.send(PreKeys(records).encode())
-    await client.settle()
+    assert await client.frame() == PreKeysLeft(20)
     assert await live.presence.is_online("sefa", live.now)
     (bundle,) = await live.presence.bundles("sefa", live.now)
     assert PreKeyBundle.decode(bundle).signed.encode() == records[0]
@@ -53,7 +54,7 @@ async def test_a_client_is_asked_for_more_pre_keys(live: Live) -> None:
     sefa = await live.log_in(live.add("sefa"), one_time=7)
     for left in range(6, -1, -1):
         await live.presence.bundles("sefa", live.now)
-        if left <= limits.LOW_PRE_KEYS:
+        if left <= LOW_PRE_KEYS:
             assert await sefa.frame() == PreKeysLeft(left)
     await live.presence.bundles("sefa", live.now)
     await sefa.settle()
@@ -233,8 +234,8 @@ async def test_a_newer_device_list_is_served_and_drops_the_revoked(live: Live) -
     (bundle,) = await live.presence.bundles("sefa", live.now)
     assert PreKeyBundle.decode(bundle).device_list.version == 2
     await sefa.send(PreKeys(sefa.device.records()).encode())
-    await sefa.message()  # PRE_KEYS_LEFT of the first bundle
-    await sefa.settle()
+    left = [await sefa.frame(), await sefa.frame()]
+    assert left == [PreKeysLeft(1), PreKeysLeft(2)]  # of the first bundle, then of those published
     (bundle,) = await live.presence.bundles("sefa", live.now)
     assert PreKeyBundle.decode(bundle).device_list.version == 2
 
@@ -372,12 +373,13 @@ async def test_a_flood_of_pre_keys_is_slowed_and_then_ended(live: Live) -> None:
     signed = PreKeys((sefa.device.record(PreKeyKind.SIGNED),)).encode()
     for _ in range(limits.MAX_PRE_KEY_BURST - 1):
         await sefa.send(signed)
-    await sefa.settle()
+        assert await sefa.frame() == PreKeysLeft(0)
     assert live.hub.counts()["paused"] == 0
     await sefa.send(signed)
     await live.until(lambda: live.hub.counts()["paused"] == 1)
     live.advance(limits.PRE_KEY_SECONDS + 1)
     await live.until(lambda: live.hub.counts()["paused"] == 0)
+    assert await sefa.frame() == PreKeysLeft(0)
     await sefa.settle()
 
 

@@ -5,13 +5,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from whisp.server.limits import LOW_PRE_KEYS
 from whisp.server.presence.store import OnlineDevice
 from whisp.wire.certificate import Certificate
 from whisp.wire.encoding import lp16, u8
 from whisp.wire.errors import MalformedError, RemoteProtocolError
 from whisp.wire.ids import DeviceId, Username
-from whisp.wire.limits import MAX_ONE_TIME_PRE_KEYS
+from whisp.wire.limits import LOW_PRE_KEYS, MAX_ONE_TIME_PRE_KEYS
 from whisp.wire.prekey import PRE_KEY_BYTES, PreKeyKind, PreKeyRecord
 from whisp.wire.username import folded
 

@@ -382,6 +382,7 @@ class Hub:
             self._brakes.hold(connection, (_FLOODING, connection))
         online = OnlineDevice(peer.device, peer.account, peer.username, peer.certificate, peer.device_list)
         self.presence.publish(online, records, self._wall_clock())
+        connection.send(PreKeysLeft(len(records) - 1).encode())
 
     def _warn_of_low_pre_keys(self, device: DeviceId, left: int) -> None:
         connection = self._exchange.connection(device)
