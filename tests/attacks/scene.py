@@ -52,8 +52,11 @@ def vault_of(client: Client) -> bytes:
 
 
 async def warnings_of(client: Client) -> list[ServerWarned]:
-    """Return what a client warned of so far."""
+    """Return what a client warned of, when it has looked at all that came."""
     await asyncio.sleep(0.05)
+    async with asyncio.timeout(10):
+        while client._tasks:
+            await asyncio.sleep(0.01)
     return [event for event in events_of(client) if isinstance(event, ServerWarned)]
 
 
