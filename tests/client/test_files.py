@@ -18,6 +18,7 @@ from whisp.client.files import IncomingFile, OutgoingFile
 from whisp.client.transport.memory import MemoryTransport
 from whisp.core.content import FileOffer
 from whisp.core.file_key import FileKey, new_file_id
+from whisp.core.file_stream import CHUNK_FRAME_TYPE
 from whisp.wire.errors import LocalProtocolError
 
 CHUNK = 65_536
@@ -180,6 +181,38 @@ async def test_a_transfer_goes_on_where_the_line_broke(tmp_path: Path, inbox: Pa
     await outgoing.done()
     assert path is not None
     assert path.read_bytes() == (tmp_path / "source").read_bytes()
+
+
+async def test_a_request_that_comes_while_a_chunk_is_read_leaves_none_out(inbox: Path) -> None:
+    content, reading, go_on = os.urandom(20 * CHUNK), asyncio.Event(), asyncio.Event()
+
+    class SlowAtTheSixth:
+        read_so_far = 0
+
+        async def read(self, count: int, /) -> bytes:
+            start = self.read_so_far
+            if start == 5 * CHUNK:
+                reading.set()
+                await go_on.wait()
+            self.read_so_far += count
+            return content[start : start + count]
+
+    pair = await make_pair()
+    outgoing = await pair.caller.send_file(SlowAtTheSixth(), name="report.pdf", size=len(content))
+    incoming = (await next_of(pair.callee, FileOffered)).file
+    # A line that is about to go swallows the chunks from the fourth on.
+    pair.caller_line.tamper = lambda frame: [] if frame[0] == CHUNK_FRAME_TYPE and frame[20] >= 3 else [frame]
+    await incoming.accept(inbox)
+    await reading.wait()
+    pair.cut()
+    pair.rejoin()
+    while not outgoing._again:
+        await asyncio.sleep(0)
+    go_on.set()
+    async with asyncio.timeout(10):
+        assert await incoming.done() == inbox / "report.pdf"
+        await outgoing.done()
+    assert (inbox / "report.pdf").read_bytes() == content
 
 
 async def test_a_request_made_twice_because_the_line_is_slow_is_answered_twice(

@@ -240,7 +240,10 @@ class OutgoingFile(_Transfer):
         if self.is_over:
             return None
         frame = self._stream.chunk(index, plaintext)
-        return frame if self._is_asked and not self._again else None
+        if self._again:  # asked again from an earlier place meanwhile: it waits for its turn behind those
+            self._again.append(frame)
+            return None
+        return frame if self._is_asked else None
 
     def _end(self) -> None:
         super()._end()
