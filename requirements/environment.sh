@@ -13,6 +13,11 @@ fail() {
 : "${top:?}"
 
 environment() {
+    # What Python compiles is kept in .venv, also where it may not write beside the sources: else each of the
+    # hundreds of processes that ./test starts would compile all that it imports again.
+    unset PYTHONDONTWRITEBYTECODE
+    PYTHONPYCACHEPREFIX=$top/.venv/bytecode
+    export PYTHONPYCACHEPREFIX
     is_current "$1" && return
     # Two terminals may start at once; the second waits here and then finds the work done.
     if command -v flock >/dev/null 2>&1; then
