@@ -105,11 +105,13 @@ async def test_a_reader_that_pauses_makes_the_sender_wait_and_loses_nothing() ->
         ends.far.deliver_to(lambda frame: got.append(bytes(frame)))
         ends.far.pause_reading()
         sent = 0
-        with contextlib.suppress(TimeoutError):
-            while sent < 200:
-                ends.near.send(sent.to_bytes(4, "big") + bytes(65_532))
-                sent += 1
+        while sent < 200:
+            ends.near.send(sent.to_bytes(4, "big") + bytes(65_532))
+            sent += 1
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ends.near.drain(), 1)
+            if ends.near.is_full:  # a busy machine may have been late only
+                break
         assert sent < 60, "three mebibytes, between both ends and the network"
         assert ends.near.is_full
         assert got == []

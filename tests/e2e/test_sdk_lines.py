@@ -135,12 +135,12 @@ async def test_an_idle_client_locks_itself() -> None:
 
 
 async def test_someone_who_talks_is_not_locked() -> None:
-    async with people("odile", "sefa", lock_after=0.5) as (_, (odile, sefa)):
+    async with people("odile", "sefa", lock_after=1.5) as (_, (odile, sefa)):
         one, two = await connect(odile, sefa)
         for number in range(12):
             await one.send_text(str(number))
             await next_of(two, TextReceived)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.15)
         assert not odile.is_locked
         assert not sefa.is_locked
 
