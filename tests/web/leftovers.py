@@ -1,20 +1,32 @@
-"""What a page leaves: everything its origin has stored, what its memory holds, and its profile on disk."""
+"""What a page leaves: everything its origin has stored, what its memory holds, and its profile on disk.
+
+Keys are looked for in every form that bytes are written in. Bytes in the memory of a page are beyond this:
+the browser shows a debugger no content of arrays, and what was freed is not erased (SECURITY.md). Whether
+anything still holds them is asked by web/tests/client/wipe.test.ts.
+"""
 
 import asyncio
+import base64
+import contextlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 from playwright.async_api import BrowserContext, CDPSession, Page
 
-__all__ = ["files_with", "memory_of", "stored_by"]
+__all__ = ["files_with", "forms_of", "kill", "memory_of", "stored_by"]
 
 _DUMP: Final = """async () => {
     const text = async (value) => {
         if (value instanceof CryptoKey) return `CryptoKey ${value.type} ${value.extractable}`;
-        if (value instanceof Blob) return new TextDecoder().decode(await value.arrayBuffer());
-        if (value instanceof ArrayBuffer) return new TextDecoder().decode(value);
-        if (ArrayBuffer.isView(value)) return new TextDecoder().decode(value);
+        if (value instanceof Blob) return text(await value.arrayBuffer());
+        if (ArrayBuffer.isView(value)) return text(value.buffer);
+        if (value instanceof ArrayBuffer) {
+            const hex = Array.from(new Uint8Array(value), (byte) => byte.toString(16).padStart(2, "0"));
+            return `${new TextDecoder().decode(value)} ${hex.join("")}`;
+        }
         if (Array.isArray(value)) return (await Promise.all(value.map(text))).join(" ");
         if (value !== null && typeof value === "object") {
             const parts = Object.entries(value).map(async ([key, inner]) => `${key}: ${await text(inner)}`);
@@ -62,32 +74,50 @@ async def stored_by(page: Page) -> dict[str, str]:
     return found
 
 
-def files_with(folder: Path, canary: str) -> list[str]:
-    """Return the files below a folder that hold a text, in UTF-8 or in UTF-16, in a name or inside."""
-    wanted = (canary.encode(), canary.encode("utf-16-le"))
-    return [
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if canary in path.name or (path.is_file() and any(form in path.read_bytes() for form in wanted))
-    ]
+def forms_of(key: bytes) -> tuple[str, ...]:
+    """Return how a key may be written in a text."""
+    plain = base64.b64encode(key).decode().rstrip("=")
+    return key.hex(), key.hex().upper(), plain, plain.replace("+", "-").replace("/", "_"), str([*key])[1:-1]
+
+
+def files_with(folder: Path, wanted: Iterable[str | bytes]) -> dict[str | bytes, list[str]]:
+    """Return the files below a folder that hold bytes, or a text in UTF-8 or UTF-16, in a name or inside."""
+    forms = {
+        one: (one.encode(), one.encode("utf-16-le")) if isinstance(one, str) else (one,) for one in wanted
+    }
+    found: dict[str | bytes, list[str]] = {one: [] for one in forms}
+    for path in folder.rglob("*"):
+        content = path.name.encode() + (path.read_bytes() if path.is_file() else b"")
+        for one, written in forms.items():
+            if any(form in content for form in written):
+                found[one].append(str(path.relative_to(folder)))
+    return found
+
+
+def kill(profile: Path) -> None:
+    """Kill the browser that was started with this profile, and nobody else, without a word."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if f"--user-data-dir={profile}" in process.cmdline():
+                process.kill()
 
 
 async def memory_of(context: BrowserContext, page: Page) -> str:
     """Return heap snapshots of a page and its workers, if any live, after collecting garbage, as one text."""
     session = await context.new_cdp_session(page)
-    taken = [await _snapshot(_Direct(session))]
     workers: list[str] = []
     session.on("Target.attachedToTarget", lambda event: workers.append(event["sessionId"]))
     await session.send(
         "Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": False, "flatten": False}
     )
+    held = await _held_by(_Direct(session))
     for worker in workers:
-        taken.append(await _snapshot(_Through(session, worker)))
+        held += await _held_by(_Through(session, worker))
     await session.detach()
-    return "\n".join(taken)
+    return "\n".join(held)
 
 
-async def _snapshot(target: "_Direct | _Through") -> str:
+async def _held_by(target: "_Direct | _Through") -> list[str]:
     chunks: list[str] = []
     target.listen("HeapProfiler.addHeapSnapshotChunk", lambda event: chunks.append(event["chunk"]))
     await target.send("HeapProfiler.enable")
@@ -95,7 +125,7 @@ async def _snapshot(target: "_Direct | _Through") -> str:
         await target.send("HeapProfiler.collectGarbage")
     await target.send("HeapProfiler.takeHeapSnapshot")
     strings: list[str] = json.loads("".join(chunks))["strings"]
-    return "\n".join(strings)
+    return strings
 
 
 class _Direct:
