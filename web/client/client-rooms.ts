@@ -212,6 +212,10 @@ export class ClientRooms {
     return this.options.allowDirect;
   }
 
+  get mayUseLoopback(): boolean {
+    return this.origin.isLoopback;
+  }
+
   get isBusy(): boolean {
     return this.switchboard.isBusy;
   }

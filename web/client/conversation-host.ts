@@ -55,6 +55,8 @@ export interface ConversationHost {
   readonly receipts: boolean;
   /** Whether this side consents to a direct line without being asked. */
   readonly allowDirect: boolean;
+  /** Whether peers can be on this very machine: the server is. */
+  readonly mayUseLoopback: boolean;
   /** What all files in memory together may take. */
   readonly memory: MemoryBudget;
   /** It ended: leave the call. */

@@ -18,7 +18,7 @@ import type { Transport } from "./transport/transport.ts";
 type LineContent = DirectConsent | LineOffer | LineAnswer | RtcOffer | RtcAnswer | RtcCandidates | RtcClose;
 
 /** What the lines need of their conversation. */
-export type LinesHost = Omit<RtcLineHost, "allowDirect" | "random" | "turnCredentials">;
+export type LinesHost = Omit<RtcLineHost, "allowDirect" | "mayUseLoopback" | "random" | "turnCredentials">;
 
 /** Which way is there, and which is taken: a DataChannel before the relay. */
 export class Lines {
@@ -35,6 +35,7 @@ export class Lines {
         get allowDirect() {
           return host.allowDirect;
         },
+        mayUseLoopback: host.mayUseLoopback,
         random: (length) => host.primitives.random(length),
         turnCredentials: terms.turnCredentials,
         sendSoon: (content) => {

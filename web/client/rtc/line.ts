@@ -21,6 +21,7 @@ import { ascii, compareBytes, concat } from "../../core/encoding.ts";
 import type { ConversationEvent } from "../events.ts";
 import { isSame, type Member } from "../people.ts";
 import type { FrameHandler, Transport } from "../transport/transport.ts";
+import { mayKnockAt } from "./addresses.ts";
 import { Consent } from "./consent.ts";
 import {
   type IceCredentials,
@@ -60,6 +61,8 @@ export interface RtcLineHost {
   readonly isWeb: boolean;
   /** Consents to a direct line without a question here. */
   readonly allowDirect: boolean;
+  /** The peer may be on this very machine: the server is. */
+  readonly mayUseLoopback: boolean;
   random(length: number): Uint8Array;
   /** Credentials for this call, null where the server has none. Throws when it cannot be asked. */
   turnCredentials(): Promise<IceServers | null>;
@@ -380,8 +383,10 @@ export class RtcLine {
       this.#fail(attempt, RtcCloseReason.CANNOT);
       return;
     }
-    if (attempt.peer === null) attempt.early.push(...room);
-    else if (room.length > 0) attempt.peer.add(room);
+    const { mayUseLoopback } = this.#host;
+    const usable = room.filter((candidate) => mayKnockAt(candidate, attempt.policy, mayUseLoopback));
+    if (attempt.peer === null) attempt.early.push(...usable);
+    else if (usable.length > 0) attempt.peer.add(usable);
   }
 
   #closed({ token }: RtcClose): void {

@@ -204,6 +204,22 @@ describe("the answering side", () => {
     expect(side.port.peers).toEqual([]);
   });
 
+  it("s32: leaves out candidates that aim at this machine or at no peer", async () => {
+    const side = new Side(false);
+    const odd = [
+      [127, 0, 0, 1],
+      [169, 254, 169, 254],
+    ].map((address) => Uint8Array.from(address));
+    const early = { ...RELAYED, address: odd[0] ?? RELAYED.address };
+    side.line.receive(offer());
+    side.line.receive(candidates(early));
+    await settle();
+    side.line.receive(candidates({ ...RELAYED, address: odd[1] ?? RELAYED.address }));
+    side.line.receive(candidates({ ...RELAYED, port: 22 }));
+    side.line.receive(candidates(RELAYED));
+    expect(side.port.last.added).toEqual([RELAYED]);
+  });
+
   it("ignores candidates before an offer, under another token, of another name", async () => {
     const side = new Side(false);
     side.line.receive(candidates(RELAYED));

@@ -47,6 +47,7 @@ export class Side implements RtcLineHost {
   readonly frames: Uint8Array[] = [];
   readonly line: RtcLine;
   allowDirect = false;
+  mayUseLoopback = false;
   servers: IceServers | null | "unreachable" = SERVERS;
   asked = 0;
   #tokens = 0;
