@@ -176,8 +176,8 @@ class Person:
 
     # Lines
 
-    async def allows_direct_lines(self) -> None:
-        """Switch in the settings on that a direct line may be asked for."""
+    async def refuses_direct_lines(self) -> None:
+        """Switch off in the settings that one is asked about direct lines."""
         await self.button("nav.settings").locator("visible=true").click()
         await self.page.get_by_role("switch", name=self.say("settings.direct")).click()
         await self.button("nav.contacts").locator("visible=true").click()

@@ -109,8 +109,6 @@ async def test_a_drop_of_one_network_on_a_direct_line(meet: Meet, playwright: Pl
             odile = await meet("odile", using=other, viewport=_TALL)
             await note_webrtc(odile)
             await odile.register()
-            for person in (mira, odile):
-                await person.allows_direct_lines()
             await mira.call(odile)
             await mira.button("panel.askDirect").click()
             await odile.button("direct.yes").click()

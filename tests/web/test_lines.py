@@ -63,13 +63,9 @@ async def two(meet: Meet, **options: object) -> tuple[Person, Person]:
 
 
 @asynccontextmanager
-async def page_and_python(
-    mira: Person, *, rings: bool, goes_direct: bool = False
-) -> AsyncIterator[tuple[str, Conversation]]:
+async def page_and_python(mira: Person, *, rings: bool) -> AsyncIterator[tuple[str, Conversation]]:
     """Bring a page and a client of the SDK into a call: the client's name, and its end."""
     await mira.register()
-    if goes_direct:
-        await mira.allows_direct_lines()
     async with Client(mira.origin, MemoryVault()) as odile:
         await odile.register(f"{mira.name}-py")
         await odile.login()
@@ -122,8 +118,6 @@ async def test_two_pages_go_direct_when_both_consent(
     mira, odile = await two(meet, at=origin, using=plain_browser)
     await mira.register()
     await odile.register()
-    for person in (mira, odile):
-        await person.allows_direct_lines()
     await odile.call(mira)
     if has_turn:
         for person in (mira, odile):
@@ -149,13 +143,12 @@ async def test_two_pages_go_direct_when_both_consent(
 async def test_a_direct_line_is_refused_and_nothing_is_gathered_for_it(
     meet: Meet, turn_server: WebServer, asked: bool
 ) -> None:
-    """By the person, or without a question by who never switched direct lines on."""
+    """By the person, or without a question by who switched the question off."""
     mira, odile = await two(meet, at=turn_server.origin)
     await mira.register()
     await odile.register()
-    await mira.allows_direct_lines()
-    if asked:
-        await odile.allows_direct_lines()
+    if not asked:
+        await odile.refuses_direct_lines()
     await mira.call(odile)
     await line_of(mira)
     await mira.button("panel.askDirect").click()
@@ -228,7 +221,7 @@ async def test_page_and_python_go_direct_when_both_consent(
 ) -> None:
     mira = await meet("mira", at=turn_server.origin, using=plain_browser)
     await note_webrtc(mira)
-    async with page_and_python(mira, rings=False, goes_direct=True) as (name, conversation):
+    async with page_and_python(mira, rings=False) as (name, conversation):
         await line_of(mira)
         await mira.reads_of_the_line("relayed", name)
         if asks == "page":

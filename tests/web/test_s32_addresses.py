@@ -11,8 +11,6 @@ async def test_s32_nothing_is_made_before_a_call_is_accepted(meet: Meet, turn_se
     await note_webrtc(mira, odile)
     await mira.register()
     await odile.register()
-    for person in (mira, odile):
-        await person.allows_direct_lines()
     await mira.ring(odile.name)
     await odile.is_rung_by(mira.name)
     await mira.page.wait_for_timeout(500)  # a gathering that should not be would have begun

@@ -8,7 +8,7 @@ export const DEFAULT_SETTINGS: SettingsView = {
   language: null,
   sounds: true,
   blur: false,
-  direct: false,
+  direct: true,
   letters: true,
   receipts: true,
   lockAfter: 900,

@@ -310,8 +310,8 @@ describe("the line", () => {
     expect(world.worker.calls("answerDirect")).toEqual([[7, true]]);
   });
 
-  it("stays relayed unasked unless direct lines are allowed", async () => {
-    const world = await inCall();
+  it("stays relayed unasked where a person does not want to be asked", async () => {
+    const world = await inCall({}, { direct: false });
     happen(world, { type: "direct-requested" });
     expect(world.at("call").call.directAsk).toBe("none");
     expect(world.worker.calls("answerDirect")).toEqual([[7, false]]);
