@@ -9,6 +9,7 @@ __all__ = ["findings"]
 
 _RUN = """async () => (await axe.run(document, {
     runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    rules: { "label-content-name-mismatch": { enabled: true } }, // what is read aloud holds what is seen
 })).violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target).join(", ")}`)"""
 
 

@@ -2,10 +2,11 @@
 
 import re
 
+import pytest
 from playwright.async_api import FilePayload, expect
 from tests.web.conftest import Meet
 from tests.web.person import Person
-from tests.web.words import say
+from tests.web.words import pattern, say
 
 
 def a_file(name: str, content: bytes, media_type: str = "application/octet-stream") -> FilePayload:
@@ -98,3 +99,37 @@ async def test_a_ring_is_declined_stopped_and_answered_busy(meet: Meet) -> None:
     await expect(sefa.page.get_by_text(f"{odile.name} is in another call.")).to_be_visible()
     await odile.hang_up()
     await mira.is_gone()
+
+
+@pytest.mark.parametrize("viewport", [{"width": 1280, "height": 800}, {"width": 390, "height": 844}])
+async def test_a_call_can_be_ended_from_every_page_over_it(meet: Meet, viewport: dict[str, int]) -> None:
+    mira, odile = await meet("mira", viewport=viewport), await meet("odile")
+    await mira.register()
+    await odile.register()
+    number = mira.page.get_by_role("heading", name=pattern("safety.title"))
+    for leave in ("Escape", "safety", "settings"):
+        await odile.ring(mira.name)
+        await mira.accept(odile.name)
+        details = mira.page.get_by_role("button", name=say("chat.openDetails", name=odile.name))
+        if leave == "settings":
+            if await details.is_visible():
+                await mira.hang_up()  # a phone shows no navigation in a call
+                await mira.is_gone()
+                return
+            await mira.button("nav.settings").click()
+            await expect(mira.heading("settings.title")).to_be_visible()
+        else:
+            if await details.is_visible():
+                await details.click()
+            await mira.page.get_by_role("button", name=say("panel.notCompared")).click()
+            await expect(number).to_be_visible()
+        await expect(mira.button("chat.panic").locator("visible=true")).to_have_count(1)
+        if leave == "Escape":
+            await mira.page.keyboard.press("Escape")
+            await mira.is_in_call(odile.name)
+            await expect(number).to_have_count(0)
+        await mira.hang_up()
+        await mira.is_gone()
+        await odile.is_gone()
+        await mira.done()
+        await odile.done()

@@ -1,6 +1,6 @@
 /** Layers above a screen: the top one takes Escape, and focus goes back where it was. */
 
-import { onBeforeUnmount, onMounted, type Ref } from "vue";
+import { nextTick, onBeforeUnmount, onMounted, type Ref } from "vue";
 
 const stack: (() => void)[] = [];
 
@@ -21,6 +21,22 @@ export function closeAll(): void {
 }
 
 const FOCUSABLE = 'a[href], button, input, textarea, select, [tabindex]:not([tabindex="-1"])';
+
+/** Makes the component a page over another one: Escape leaves it, and focus goes back where it was. */
+export function usePage(close: () => void): void {
+  const before = document.activeElement;
+
+  onMounted(() => {
+    stack.push(close);
+  });
+  onBeforeUnmount(() => {
+    const index = stack.lastIndexOf(close);
+    if (index >= 0) stack.splice(index, 1);
+    void nextTick(() => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    });
+  });
+}
 
 /** Makes the component a layer: it takes focus, keeps Tab inside, and gives focus back. */
 export function useLayer(
