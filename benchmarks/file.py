@@ -135,7 +135,7 @@ def _pair(receive: list[str], send: list[str], folder: Path, pycache: Path) -> _
     Neither side compiles its modules in a measured run: installed programs do not either.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPYCACHEPREFIX"] = str(pycache)
+    environment.setdefault("PYTHONPYCACHEPREFIX", str(pycache))
     null = subprocess.DEVNULL
     started = time.perf_counter()
     processes = [

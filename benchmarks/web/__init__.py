@@ -12,7 +12,7 @@ from tests.coturn import Coturn, coturn, turn_settings
 
 from benchmarks.figures import Figure
 from benchmarks.web import channels, lighthouse, relay, setup, weight, writing
-from benchmarks.web.people import guests
+from benchmarks.web.people import two_people
 from whisp.testing import ServerProcess, running_server_process
 
 __all__ = ["run"]
@@ -25,15 +25,14 @@ def run(quick: bool) -> list[Figure]:
 
 async def _measure(quick: bool) -> list[Figure]:
     figures: list[Figure] = []
-    async with _server() as server, guests(server.origin) as people:
-        figures += await setup.over_relay(people, rounds=7 if quick else 25)
-        figures += await weight.first_load(people)
-        figures += await writing.latency(people, server.origin, more=1_000 if quick else 5_000)
-    async with _server() as server, guests(server.origin) as people:
-        figures += await channels.against_bare(people, server.origin, *((16, 2) if quick else (48, 5)))
-        figures += await relay.against_wormhole(people, server.origin, *((64, 1) if quick else (192, 3)))
-    async with coturn() as turn, _server(turn) as server, guests(server.origin) as people:
-        figures += await setup.over_turn(people, rounds=7 if quick else 25)
+    async with _server() as server, two_people(server.origin) as (mira, odile):
+        figures += await setup.over_relay(mira, odile, rounds=5 if quick else 25)
+        figures += await weight.first_load(mira)
+        figures += await writing.latency(mira, *((60, 500) if quick else (200, 5_000)))
+        figures += await channels.against_bare(mira, odile, *((8, 2) if quick else (48, 5)))
+        figures += await relay.against_wormhole(mira, *((32, 1) if quick else (192, 3)))
+    async with coturn() as turn, _server(turn) as server, two_people(server.origin) as (mira, odile):
+        figures += await setup.over_turn(mira, odile, rounds=5 if quick else 25)
     async with _server() as server:
         figures += await asyncio.to_thread(lighthouse.audit, server.origin, 1 if quick else 3)
     return figures

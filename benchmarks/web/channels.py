@@ -13,8 +13,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from tests.web.person import Person
 
 from benchmarks.figures import Figure
-from benchmarks.web.people import Guests, go_direct, is_direct, meet
-from whisp import Client, Conversation, FileOffered, MemoryVault
+from benchmarks.web.people import call_a_program, go_direct, is_direct, is_home_again
+from whisp import Conversation, FileOffered
 
 __all__ = ["against_bare"]
 
@@ -69,19 +69,18 @@ _BARE: Final = """
 """
 
 
-async def against_bare(come: Guests, origin: str, mib: int, rounds: int) -> list[Figure]:
+async def against_bare(mira: Person, odile: Person, mib: int, rounds: int) -> list[Figure]:
     """Move `mib` MiB each way of travel in turn, straight between the two; report median ratios."""
     size = mib * _MIB
     return [
-        *await _between_browsers(come, size, rounds),
-        *await _with_python(come, origin, size, rounds),
+        *await _between_browsers(mira, odile, size, rounds),
+        *await _with_python(mira, size, rounds),
     ]
 
 
-async def _between_browsers(come: Guests, size: int, rounds: int) -> list[Figure]:
+async def _between_browsers(mira: Person, odile: Person, size: int, rounds: int) -> list[Figure]:
     if _WARM_UP_BYTES + rounds * size > _KEPT_BYTES:
         raise ValueError("all files of one call must fit into what a page keeps")
-    mira, odile = await meet(come)
     for person in (mira, odile):
         await person.page.evaluate(_BARE)
     offer = await mira.page.evaluate("() => bare.offer()")
@@ -105,6 +104,7 @@ async def _between_browsers(come: Guests, size: int, rounds: int) -> list[Figure
 
         times = await _in_turn(whisp, bare, size, rounds)
     await mira.hang_up()
+    await is_home_again(mira, odile)
     return _figures("", size, times)
 
 
@@ -118,8 +118,7 @@ async def _page_to_page(sender: Person, receiver: Person, file: Path) -> float:
     return time.perf_counter() - started
 
 
-async def _with_python(come: Guests, origin: str, size: int, rounds: int) -> list[Figure]:
-    mira = await come("mira")
+async def _with_python(mira: Person, size: int, rounds: int) -> list[Figure]:
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     channel = peer.createDataChannel("bare", negotiated=True, id=0)
     await mira.page.evaluate(_BARE)
@@ -149,24 +148,15 @@ async def _with_python(come: Guests, origin: str, size: int, rounds: int) -> lis
         return seconds
 
     try:
-        async with Client(origin, MemoryVault(), allow_direct=True) as odile:
-            await odile.register(f"{mira.name}-peer")
-            await odile.login()
-            await mira.ring(odile.username)
-            async for ring in odile.rings():
-                conversation = await ring.accept()
-                break
-            async with conversation:
-                await mira.is_in_call(odile.username)
-                await mira.button("panel.askDirect").click()
-                await is_direct(mira)
-                with tempfile.TemporaryDirectory(prefix="whisp-bench-") as folder:
+        async with call_a_program(mira, allow_direct=True) as conversation:
+            await mira.button("panel.askDirect").click()
+            await is_direct(mira)
+            with tempfile.TemporaryDirectory(prefix="whisp-bench-") as folder:
 
-                    async def whisp(size: int) -> float:
-                        file = _random_file(Path(folder), size)
-                        return await _page_to_python(mira, conversation, file)
+                async def whisp(size: int) -> float:
+                    return await _page_to_python(mira, conversation, _random_file(Path(folder), size))
 
-                    times = await _in_turn(whisp, bare, size, rounds)
+                times = await _in_turn(whisp, bare, size, rounds)
     finally:
         await peer.close()
     return _figures("_python", size, times)

@@ -46,6 +46,7 @@ def _scores(origin: str) -> dict[str, float]:
             str(_install(node) / "lighthouse" / "cli" / "index.js"),
             origin,
             "--quiet",
+            "--disable-full-page-screenshot",
             "--output=json",
             f"--output-path={report}",
             f"--only-categories={','.join(_CATEGORIES)}",

@@ -1,17 +1,18 @@
-"""People for a bench: each in a browser of their own, driven as the tests drive them."""
+"""Two people for a bench: each in a browser of their own, driven as the tests drive them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
-from typing import TypeAlias
 
-from playwright.async_api import async_playwright
+from playwright.async_api import Playwright, async_playwright
 from tests.web import chromium
 from tests.web.person import Person
 from tests.web.watch import Watch
 
-__all__ = ["Guests", "go_direct", "guests", "is_direct", "meet"]
+from whisp import Client, Conversation, MemoryVault
+
+__all__ = ["call_a_program", "go_direct", "is_direct", "is_home_again", "two_people"]
 
 _numbers = count()
 
@@ -27,33 +28,47 @@ RTCPeerConnection.prototype.createDataChannel = function (...all) {
 """
 """Direct lines may be asked for, and the bench can see a channel open."""
 
-Guests: TypeAlias = Callable[[str], Awaitable[Person]]
+
+@asynccontextmanager
+async def two_people(origin: str) -> AsyncIterator[tuple[Person, Person]]:
+    """Bring two people, registered at `origin`, whose browsers end with the block."""
+    async with async_playwright() as playwright, AsyncExitStack() as stack:
+        coming = (_come(stack, playwright, stem, origin) for stem in ("mira", "odile"))
+        mira, odile = await asyncio.gather(*coming)
+        yield mira, odile
+
+
+async def _come(stack: AsyncExitStack, playwright: Playwright, stem: str, origin: str) -> Person:
+    # A name in place of an address costs a second of multicast, which nobody answers on one machine.
+    browser = await chromium.launch(playwright, chromium.OWN_ADDRESSES)
+    stack.push_async_callback(browser.close)
+    context = await browser.new_context(locale="en-GB", reduced_motion="reduce")
+    await context.add_init_script(_BEFORE_THE_PAGE)
+    page = await context.new_page()
+    return await Person(f"{stem}-{next(_numbers)}", context, page, Watch(origin), origin).register()
 
 
 @asynccontextmanager
-async def guests(origin: str) -> AsyncIterator[Guests]:
-    """Let people come, each registered at `origin`, in a browser that ends with the block."""
-    async with async_playwright() as playwright, AsyncExitStack() as stack:
-
-        async def come(stem: str) -> Person:
-            flags = chromium.reaches_nothing_else()
-            # A name in place of an address costs a second of multicast, which nobody answers on one machine.
-            flags.append("--disable-features=WebRtcHideLocalIpsWithMdns")
-            browser = await playwright.chromium.launch(executable_path=chromium.executable(), args=flags)
-            stack.push_async_callback(browser.close)
-            context = await browser.new_context(locale="en-GB", reduced_motion="reduce")
-            await context.add_init_script(_BEFORE_THE_PAGE)
-            person = Person(
-                f"{stem}-{next(_numbers)}", context, await context.new_page(), Watch(origin), origin
-            )
-            return await person.register()
-
-        yield come
+async def call_a_program(caller: Person, *, allow_direct: bool = False) -> AsyncIterator[Conversation]:
+    """Call somebody who uses the SDK; after the block the call is over and the page as it was before."""
+    async with Client(caller.origin, MemoryVault(), allow_direct=allow_direct) as callee:
+        await callee.register(f"program-{next(_numbers)}")
+        await callee.login()
+        await caller.ring(callee.username)
+        async for ring in callee.rings():
+            conversation = await ring.accept()
+            break
+        async with conversation:
+            await caller.is_in_call(callee.username)
+            yield conversation
+    await is_home_again(caller)
 
 
-async def meet(come: Guests) -> tuple[Person, Person]:
-    """Bring two people."""
-    return await come("mira"), await come("odile")
+async def is_home_again(*people: Person) -> None:
+    """Leave the page that says that everything is gone, after a call."""
+    for person in people:
+        await person.is_gone()
+        await person.done()
 
 
 async def go_direct(asks: Person, answers: Person) -> None:

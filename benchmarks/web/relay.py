@@ -16,8 +16,8 @@ from tests.web.person import Person
 
 from benchmarks import file as file_bench
 from benchmarks.figures import Figure
-from benchmarks.web.people import Guests
-from whisp import Client, Conversation, MemoryVault
+from benchmarks.web.people import call_a_program
+from whisp import Conversation
 
 __all__ = ["against_wormhole"]
 
@@ -25,44 +25,28 @@ _MIB: Final = 1024 * 1024
 _SECONDS: Final = 120
 
 
-async def against_wormhole(come: Guests, origin: str, mib: int, rounds: int) -> list[Figure]:
+async def against_wormhole(mira: Person, mib: int, rounds: int) -> list[Figure]:
     """Move `mib` MiB by each in turn; report the median ratio."""
     size = mib * _MIB
-    mira = await come("mira")
     times: list[tuple[float, float]] = []
     with ExitStack() as servers, tempfile.TemporaryDirectory(prefix="whisp-bench-") as folder:
         scratch = Path(folder)
         wormhole = servers.enter_context(file_bench.wormhole_servers(scratch))
-        async with Client(origin, MemoryVault()) as odile:
-            await odile.register(f"{mira.name}-peer")
-            await odile.login()
-            for number in range(1 + rounds):  # a call for each: a page keeps 256 MiB of files in one call
-                payload = scratch / f"payload-{number}.bin"
-                file_bench.write_random(payload, size if number else _MIB)
-                async with await _talk(mira, odile) as conversation:
-                    ours = await _python_to_page(conversation, mira, payload)
-                    await mira.hang_up()
-                await mira.is_gone()
-                await mira.done()
-                out = scratch / f"out-{number}"
-                out.mkdir()
-                run = await asyncio.to_thread(wormhole.move, payload, out, direct=False)
-                times.append((ours, run.seconds))
+        for number in range(1 + rounds):  # a call for each: a page keeps 256 MiB of files in one call
+            payload = scratch / f"payload-{number}.bin"
+            file_bench.write_random(payload, size if number else _MIB)
+            async with call_a_program(mira) as conversation:
+                ours = await _python_to_page(conversation, mira, payload)
+            out = scratch / f"out-{number}"
+            out.mkdir()
+            run = await asyncio.to_thread(wormhole.move, payload, out, direct=False)
+            times.append((ours, run.seconds))
     ratios = [theirs / ours for ours, theirs in times[1:]]
     return [
         Figure("relay_vs_wormhole", median(ratios), "times as fast", 0.35),
         Figure("relay_mb_per_s", size / 1e6 / median(ours for ours, _ in times[1:]), "MB/s"),
         Figure("wormhole_relayed_mb_per_s", size / 1e6 / median(theirs for _, theirs in times[1:]), "MB/s"),
     ]
-
-
-async def _talk(caller: Person, callee: Client) -> Conversation:
-    await caller.ring(callee.username)
-    async for ring in callee.rings():
-        conversation = await ring.accept()
-        break
-    await caller.is_in_call(callee.username)
-    return conversation
 
 
 async def _python_to_page(sender: Conversation, receiver: Person, payload: Path) -> float:

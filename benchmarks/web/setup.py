@@ -7,11 +7,11 @@ from typing import Final
 from tests.web.person import Person
 
 from benchmarks.figures import Figure
-from benchmarks.web.people import Guests, meet
+from benchmarks.web.people import is_home_again
 
 __all__ = ["over_relay", "over_turn"]
 
-_WARM_UP: Final = 2
+_WARM_UP: Final = 1
 
 _ACCEPT_AT_ONCE: Final = """
 () => {
@@ -61,19 +61,22 @@ _WHEN_SHOWN: Final = """
 """
 
 
-async def over_relay(come: Guests, rounds: int) -> list[Figure]:
+async def over_relay(mira: Person, odile: Person, rounds: int) -> list[Figure]:
     """Call over the blind relay: the server has no TURN server to name."""
-    return [Figure("setup_relay_ms", await _median(come, rounds, needs_channel=False), "ms", 250, "at most")]
+    return [
+        Figure(
+            "setup_relay_ms", await _median(mira, odile, rounds, needs_channel=False), "ms", 250, "at most"
+        )
+    ]
 
 
-async def over_turn(come: Guests, rounds: int) -> list[Figure]:
+async def over_turn(mira: Person, odile: Person, rounds: int) -> list[Figure]:
     """Call, and wait for the DataChannel through coturn, as by default, before anything is said."""
-    milliseconds = await _median(come, rounds, needs_channel=True)
+    milliseconds = await _median(mira, odile, rounds, needs_channel=True)
     return [Figure("setup_datachannel_ms", milliseconds, "ms", 600, "at most")]
 
 
-async def _median(come: Guests, rounds: int, *, needs_channel: bool) -> float:
-    mira, odile = await meet(come)
+async def _median(mira: Person, odile: Person, rounds: int, *, needs_channel: bool) -> float:
     times = [await _once(mira, odile, number, needs_channel) for number in range(_WARM_UP + rounds)]
     return statistics.median(times[_WARM_UP:])
 
@@ -87,7 +90,5 @@ async def _once(mira: Person, odile: Person, number: int, needs_channel: bool) -
     pressed = await mira.page.evaluate(_CALL_AND_SAY, [text, needs_channel])
     milliseconds = await shown - pressed
     await mira.hang_up()
-    for person in (mira, odile):
-        await person.is_gone()
-        await person.done()
+    await is_home_again(mira, odile)
     return float(milliseconds)

@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from tests.web.person import Person
 from tests.web.watch import Watch
 
 from benchmarks.figures import Figure
-from benchmarks.web.people import Guests
 
 __all__ = ["first_load"]
 
@@ -16,9 +16,8 @@ _SCRIPTS: Final = """
 """
 
 
-async def first_load(come: Guests) -> list[Figure]:
+async def first_load(person: Person) -> list[Figure]:
     """Open the page with nothing cached; add up the compressed scripts."""
-    person = await come("mira")
     browser = person.context.browser
     assert browser is not None
     context = await browser.new_context(locale="en-GB")

@@ -5,13 +5,12 @@ from typing import Final
 from tests.web.person import Person
 
 from benchmarks.figures import Figure
-from benchmarks.web.people import Guests
-from whisp import Client, Conversation, MemoryVault
+from benchmarks.web.people import call_a_program
+from whisp import Conversation
 
 __all__ = ["latency"]
 
 _MESSAGES: Final = 10_000
-_KEYS: Final = 200
 _KEY_MS: Final = 40
 
 _WATCH_KEYS: Final = """
@@ -29,24 +28,16 @@ _WATCH_KEYS: Final = """
 """
 
 
-async def latency(come: Guests, origin: str, more: int) -> list[Figure]:
-    """Fill a chat from a Python peer, type into it, let `more` messages come, and weigh the page again."""
-    mira = await come("mira")
-    async with Client(origin, MemoryVault()) as odile:
-        await odile.register(f"{mira.name}-peer")
-        await odile.login()
-        await mira.ring(odile.username)
-        async for ring in odile.rings():
-            conversation = await ring.accept()
-            break
-        async with conversation:
-            await _fill(conversation, mira, 0, _MESSAGES)
-            keys = await _type(mira, odile.username)
-            full = await _heap_mib(mira)
-            await _fill(conversation, mira, _MESSAGES, more)
-            fuller = await _heap_mib(mira)
+async def latency(mira: Person, keys: int, more: int) -> list[Figure]:
+    """Fill a chat from a Python peer, press keys, let `more` messages come, and weigh the page again."""
+    async with call_a_program(mira) as conversation:
+        await _fill(conversation, mira, 0, _MESSAGES)
+        shown_after = await _type(mira, keys)
+        full = await _heap_mib(mira)
+        await _fill(conversation, mira, _MESSAGES, more)
+        fuller = await _heap_mib(mira)
     return [
-        Figure("typing_latency_p95_ms", keys[len(keys) * 95 // 100], "ms", 50, "at most"),
+        Figure("typing_latency_p95_ms", shown_after[len(shown_after) * 95 // 100], "ms", 50, "at most"),
         Figure("heap_at_10000_mib", full, "MiB"),
         Figure("heap_growth_mib", fuller - full, f"MiB after {more:,} more", 4, "at most"),
     ]
@@ -58,11 +49,11 @@ async def _fill(conversation: Conversation, reader: Person, first: int, count: i
     await reader.page.get_by_text(f"message {first + count - 1}:").first.wait_for(timeout=120_000)
 
 
-async def _type(person: Person, peer: str) -> list[float]:
+async def _type(person: Person, keys: int) -> list[float]:
     await person.page.evaluate(_WATCH_KEYS)
-    field = person.composer(peer)
+    field = person.page.locator(".composer textarea")
     await field.focus()
-    await person.page.keyboard.type("quite calmly written " * (_KEYS // 21 + 1), delay=_KEY_MS)
+    await person.page.keyboard.type(("quite calmly written " * (keys // 21 + 1))[:keys], delay=_KEY_MS)
     await field.fill("")
     return sorted(await person.page.evaluate("() => benchKeys"))
 
