@@ -26,15 +26,14 @@ def run(quick: bool) -> list[Figure]:
 async def _measure(quick: bool) -> list[Figure]:
     figures: list[Figure] = []
     async with _server() as server, two_people(server.origin) as (mira, odile):
-        figures += await setup.over_relay(mira, odile, rounds=5 if quick else 25)
+        figures += await setup.over_relay(mira, odile, rounds=4 if quick else 25)
         figures += await weight.first_load(mira)
-        figures += await writing.latency(mira, *((60, 500) if quick else (200, 5_000)))
-        figures += await channels.against_bare(mira, odile, *((8, 2) if quick else (48, 5)))
+        figures += await writing.latency(mira, *((40, 500) if quick else (200, 5_000)))
+        figures += await channels.against_bare(mira, odile, *((16, 1) if quick else (48, 5)))
         figures += await relay.against_wormhole(mira, *((32, 1) if quick else (192, 3)))
-    async with coturn() as turn, _server(turn) as server, two_people(server.origin) as (mira, odile):
-        figures += await setup.over_turn(mira, odile, rounds=5 if quick else 25)
-    async with _server() as server:
         figures += await asyncio.to_thread(lighthouse.audit, server.origin, 1 if quick else 3)
+    async with coturn() as turn, _server(turn) as server, two_people(server.origin) as (mira, odile):
+        figures += await setup.over_turn(mira, odile, rounds=4 if quick else 25)
     return figures
 
 

@@ -25,7 +25,7 @@ _SECONDS: Final = 120
 _KEPT_BYTES: Final = 256 * _MIB
 """What a page keeps of files in one call; what is beyond goes to disk, and nobody is here to choose where."""
 
-_WARM_UP_BYTES: Final = 8 * _MIB
+_WARM_UP_BYTES: Final = 4 * _MIB
 
 _Mover: TypeAlias = Callable[[int], Awaitable[float]]
 """Moves so many bytes; returns the seconds it took."""
