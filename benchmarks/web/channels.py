@@ -13,7 +13,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from tests.web.person import Person
 
 from benchmarks.figures import Figure
-from benchmarks.web.people import call_a_program, go_direct, is_direct, is_home_again
+from benchmarks.web.people import call_a_program, go_direct, is_direct, is_home_again, take
 from whisp import Conversation, FileOffered
 
 __all__ = ["against_bare"]
@@ -100,22 +100,14 @@ async def _between_browsers(mira: Person, odile: Person, size: int, rounds: int)
     with tempfile.TemporaryDirectory(prefix="whisp-bench-") as folder:
 
         async def whisp(size: int) -> float:
-            return await _page_to_page(mira, odile, _random_file(Path(folder), size))
+            file = _random_file(Path(folder), size)
+            await mira.offer(file)
+            return await take(odile, file.name)
 
         times = await _in_turn(whisp, bare, size, rounds)
     await mira.hang_up()
     await is_home_again(mira, odile)
     return _figures("", size, times)
-
-
-async def _page_to_page(sender: Person, receiver: Person, file: Path) -> float:
-    await sender.offer(file)
-    accept = receiver.button("file.accept", file=file.name)
-    await accept.wait_for()
-    started = time.perf_counter()
-    await accept.click()
-    await receiver.button("file.save", file=file.name).wait_for(timeout=_SECONDS * 1000)
-    return time.perf_counter() - started
 
 
 async def _with_python(mira: Person, size: int, rounds: int) -> list[Figure]:

@@ -12,7 +12,7 @@ from tests.web.watch import Watch
 
 from whisp import Client, Conversation, MemoryVault
 
-__all__ = ["call_a_program", "go_direct", "is_direct", "is_home_again", "two_people"]
+__all__ = ["call_a_program", "go_direct", "is_direct", "is_home_again", "take", "two_people"]
 
 _numbers = count()
 
@@ -27,6 +27,19 @@ RTCPeerConnection.prototype.createDataChannel = function (...all) {
 };
 """
 """Direct lines may be asked for, and the bench can see a channel open."""
+
+_TAKE = """
+(accept, label) => new Promise((resolve) => {
+    const started = performance.now();
+    const look = () => {
+        if (document.querySelector(`button[aria-label="${label}"]`) === null) return;
+        clearInterval(watch);
+        resolve((performance.now() - started) / 1000);
+    };
+    const watch = setInterval(look, 5);
+    accept.click();
+})
+"""
 
 
 @asynccontextmanager
@@ -82,3 +95,13 @@ async def is_direct(person: Person) -> None:
     """Wait until a page's channel is open and its person is told."""
     await person.page.wait_for_function("() => benchChannels.some((one) => one.readyState === 'open')")
     await person.page.locator(".panel").get_by_text("Known to each other").first.wait_for()
+
+
+async def take(person: Person, name: str) -> float:
+    """Accept a file that is offered; return the seconds until it is here.
+
+    The page looks by itself, for one attribute: Playwright would compute the role and the name of all that is
+    on the screen at each frame, on the cores that are measured.
+    """
+    accept = person.button("file.accept", file=name)
+    return float(await accept.evaluate(_TAKE, person.say("file.save", file=name)))

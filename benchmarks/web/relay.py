@@ -6,7 +6,6 @@ page starts for a file. The file is large, so that little of the difference is l
 
 import asyncio
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -16,13 +15,11 @@ from tests.web.person import Person
 
 from benchmarks import file as file_bench
 from benchmarks.figures import Figure
-from benchmarks.web.people import call_a_program
-from whisp import Conversation
+from benchmarks.web.people import call_a_program, take
 
 __all__ = ["against_wormhole"]
 
 _MIB: Final = 1024 * 1024
-_SECONDS: Final = 120
 
 
 async def against_wormhole(mira: Person, mib: int, rounds: int) -> list[Figure]:
@@ -36,7 +33,8 @@ async def against_wormhole(mira: Person, mib: int, rounds: int) -> list[Figure]:
             payload = scratch / f"payload-{number}.bin"
             file_bench.write_random(payload, size if number else _MIB)
             async with call_a_program(mira) as conversation:
-                ours = await _python_to_page(conversation, mira, payload)
+                await conversation.send_file(payload)
+                ours = await take(mira, payload.name)
             out = scratch / f"out-{number}"
             out.mkdir()
             run = await asyncio.to_thread(wormhole.move, payload, out, direct=False)
@@ -47,13 +45,3 @@ async def against_wormhole(mira: Person, mib: int, rounds: int) -> list[Figure]:
         Figure("relay_mb_per_s", size / 1e6 / median(ours for ours, _ in times[1:]), "MB/s"),
         Figure("wormhole_relayed_mb_per_s", size / 1e6 / median(theirs for _, theirs in times[1:]), "MB/s"),
     ]
-
-
-async def _python_to_page(sender: Conversation, receiver: Person, payload: Path) -> float:
-    await sender.send_file(payload)
-    accept = receiver.button("file.accept", file=payload.name)
-    await accept.wait_for()
-    started = time.perf_counter()
-    await accept.click()
-    await receiver.button("file.save", file=payload.name).wait_for(timeout=_SECONDS * 1000)
-    return time.perf_counter() - started
