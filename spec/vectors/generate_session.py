@@ -24,6 +24,7 @@ from whisp.core.content import (
     MAX_LOST_RUNS,
     MAX_NAME_BYTES,
     MAX_NUMBER,
+    MAX_REACTION_BYTES,
     MAX_TEXT_BYTES,
     Address,
     Author,
@@ -45,6 +46,7 @@ from whisp.core.content import (
     ListReport,
     ListUpdate,
     MessageReference,
+    Reaction,
     Receipt,
     ReceiptKind,
     Resume,
@@ -56,6 +58,8 @@ from whisp.core.content import (
     RtcPolicy,
     Run,
     Text,
+    TextDelete,
+    TextEdit,
     Typing,
     encode_content,
 )
@@ -111,6 +115,8 @@ IPV4 = Address(bytes((192, 0, 2, 7)), 4433)
 IPV6 = Address(bytes.fromhex("20010db8000000000000000000000001"), 65_535)
 UFRAG, PWD = "aB3+", "0123456789/+abcdefghIJ"
 RELAYED = IceCandidate(CandidateKind.RELAYED, 0x01FFFFFF, IPV4.ip, 49_160)
+HEART = "\u2764\ufe0f"
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 MDNS_NAME = b"0a1b2c3d-4e5f-6789-abcd-ef0123456789.local"
 
 
@@ -171,6 +177,14 @@ def valid_contents() -> list[Content]:
         ),
         RtcCandidates(TOKEN, UFRAG, (RELAYED,) * MAX_CANDIDATES_AT_ONCE),
         *(RtcClose(TOKEN, reason) for reason in RtcCloseReason),
+        TextEdit(7, "goodbye \u202e\x1b[2J"),
+        TextEdit(MAX_NUMBER, "x" * MAX_TEXT_BYTES),
+        TextDelete(1),
+        TextDelete(MAX_NUMBER),
+        Reaction(MessageReference(Author.RECEIVER, 7), HEART),
+        Reaction(MessageReference(Author.SENDER, MAX_NUMBER), FAMILY),
+        Reaction(MessageReference(Author.RECEIVER, 7), "x" * MAX_REACTION_BYTES),
+        Reaction(MessageReference(Author.RECEIVER, 7), ""),
     ]
 
 
@@ -248,6 +262,38 @@ def invalid_rtc_contents(content: Callable[[int, int, bytes], bytes]) -> list[tu
     ]
 
 
+def invalid_changes(content: Callable[[int, int, bytes], bytes]) -> list[tuple[str, bytes]]:
+    """Return what is no edit, no deletion and no reaction."""
+    one, acting = b"\x00\x00\x00\x01", "\x00\x1b\x7f\x9b\u061c\u200b\u200f\u202e\u2060\u2066\ufeff\U000e0041"
+    return [
+        ("an edit without a number of its own", content(4, 0, one + b"a")),
+        ("an edit of number 0", content(4, 1, bytes(4) + b"a")),
+        ("an edit that leaves nothing", content(4, 1, one)),
+        ("an edit that is too long", content(4, 1, one + b"x" * (MAX_TEXT_BYTES + 1))),
+        ("an edit that is not UTF-8", content(4, 1, one + b"\xc3")),
+        ("a deletion without a number of its own", content(5, 0, one)),
+        ("a deletion of number 0", content(5, 1, bytes(4))),
+        ("half a deletion", content(5, 1, one[:3])),
+        ("a deletion with trailing bytes", content(5, 1, one + b"a")),
+        ("a reaction without a number of its own", content(6, 0, b"\x02" + one + b"+")),
+        ("a reaction to nobody's message", content(6, 1, b"\x00" + one + b"+")),
+        ("a reaction to an unknown author", content(6, 1, b"\x03" + one + b"+")),
+        ("a reaction to number 0", content(6, 1, b"\x02" + bytes(4) + b"+")),
+        ("half a reaction", content(6, 1, b"\x02" + one[:3])),
+        ("a reaction that is too long", content(6, 1, b"\x02" + one + b"x" * (MAX_REACTION_BYTES + 1))),
+        ("a reaction that is not UTF-8", content(6, 1, b"\x02" + one + b"\xed\xa0\x80")),
+        ("a reaction of a space", content(6, 1, b"\x02" + one + b" ")),
+        ("a reaction of joiners", content(6, 1, b"\x02" + one + "\u200d\u200c\ufe0f".encode())),
+        *(
+            (
+                f"a reaction with U+{ord(bad):04X}",
+                content(6, 1, b"\x02" + one + HEART.encode() + bad.encode()),
+            )
+            for bad in acting
+        ),
+    ]
+
+
 def invalid_contents() -> list[tuple[str, bytes]]:
     """Return (what is wrong, bytes)."""
 
@@ -301,6 +347,7 @@ def invalid_contents() -> list[tuple[str, bytes]]:
         ("an address of 5 bytes", content(0x41, 1, TOKEN + b"\x01\x05" + bytes(5) + b"\x01\x00")),
         ("port 0", content(0x42, 1, TOKEN + b"\x01" + address[:-2] + b"\x00\x00")),
         *invalid_rtc_contents(content),
+        *invalid_changes(content),
     ]
 
 

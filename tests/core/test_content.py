@@ -20,6 +20,7 @@ from whisp.core.content import (
     MAX_MEDIA_TYPE_BYTES,
     MAX_NAME_BYTES,
     MAX_NUMBER,
+    MAX_REACTION_BYTES,
     MAX_TEXT_BYTES,
     Address,
     Author,
@@ -42,6 +43,7 @@ from whisp.core.content import (
     ListReport,
     ListUpdate,
     MessageReference,
+    Reaction,
     Receipt,
     ReceiptKind,
     Resume,
@@ -53,6 +55,8 @@ from whisp.core.content import (
     RtcPolicy,
     Run,
     Text,
+    TextDelete,
+    TextEdit,
     Typing,
     Unknown,
     decode_content,
@@ -134,6 +138,13 @@ contents: st.SearchStrategy[Content] = st.one_of(
         RtcCandidates, tokens, ufrags, st.lists(candidates, max_size=MAX_CANDIDATES_AT_ONCE).map(tuple)
     ),
     st.builds(RtcClose, tokens, st.sampled_from(RtcCloseReason)),
+    st.builds(TextEdit, numbers, texts),
+    st.builds(TextDelete, numbers),
+    st.builds(
+        Reaction,
+        st.builds(MessageReference, st.sampled_from(Author), numbers),
+        st.sampled_from(["", "+1", "\u2764\ufe0f", "\U0001f468\u200d\U0001f469", "\u0639"]),
+    ),
 )
 
 
@@ -153,10 +164,11 @@ def test_every_type_has_one_codec() -> None:
 def test_s11_truncated_or_longer_contents_are_malformed(content: Content, data: st.DataObject) -> None:
     encoded = encode_content(content, int(content.COUNTED))
     cut = data.draw(st.integers(0, len(encoded) - 1))
-    if not (isinstance(content, Text) and cut > 10):  # a text ends where its content ends
+    free = 9 if isinstance(content, TextEdit) else 10  # these end where their content ends
+    if not (isinstance(content, Text | TextEdit | Reaction) and cut >= free):
         with pytest.raises(MalformedError):
             decode_content(encoded[:cut])
-    if not isinstance(content, Text):
+    if not isinstance(content, Text | TextEdit):
         with pytest.raises(MalformedError):
             decode_content(encoded + b"\x00")
 
@@ -194,6 +206,9 @@ NAME = b"01234567-89ab-cdef-0123-456789abcdef.local"
 
 def candidate(address: bytes = HERE.ip, port: int = 9, priority: int = 5) -> IceCandidate:
     return IceCandidate(CandidateKind.RELAYED, priority, address, port)
+
+
+LAST = MessageReference(Author.RECEIVER, MAX_NUMBER)
 
 
 OVER_THE_LIMIT: list[Any] = [
@@ -265,6 +280,21 @@ OVER_THE_LIMIT: list[Any] = [
     RtcCandidates(TOKEN, UFRAG, (candidate(NAME + b"\n"),)),
     RtcCandidates(TOKEN, UFRAG, (candidate(b"peer.example" + NAME[12:]),)),
     RtcClose(TOKEN[1:], RtcCloseReason.BROKE),
+    TextEdit(0, "a"),
+    TextEdit(MAX_NUMBER + 1, "a"),
+    TextEdit(1, ""),
+    TextEdit(1, "a" * (MAX_TEXT_BYTES + 1)),
+    TextEdit(1, "\ud800"),
+    TextDelete(0),
+    TextDelete(MAX_NUMBER + 1),
+    Reaction(MessageReference(Author.SENDER, 0), "+"),
+    Reaction(LAST, "+" * (MAX_REACTION_BYTES + 1)),
+    Reaction(LAST, "\u2764" * 11),
+    *(
+        Reaction(LAST, "+" + acting)
+        for acting in "\x00\n\x1b\x7f\x9b\u061c\u200b\u200e\u202e\u2066\ufeff\U000e0041"
+    ),
+    *(Reaction(LAST, unseen) for unseen in (" ", "\u200d", "\ufe0f\ufe0f", "\u3000", "\u2800")),
 ]
 
 
@@ -291,6 +321,8 @@ def test_s11_a_value_over_its_limit_is_malformed(content: Content) -> None:
 
 
 AT_THE_LIMIT: list[Any] = [
+    TextEdit(MAX_NUMBER, "a" * MAX_TEXT_BYTES),
+    Reaction(LAST, "+" * MAX_REACTION_BYTES),
     Text("a" * MAX_TEXT_BYTES),
     Text("é" * (MAX_TEXT_BYTES // 2)),
     Receipt(ReceiptKind.READ, 99, tuple(Run(3 * i + 1, 3 * i + 2) for i in range(MAX_LOST_RUNS))),
@@ -350,6 +382,8 @@ def test_repr_shows_no_content() -> None:
     secret = "canary-canary"
     shown = [
         Text(secret),
+        TextEdit(1, secret),
+        Reaction(LAST, secret),
         FileOffer(FILE, FileKey(secret.encode().ljust(32)), 5, secret, secret),
         LineOffer(secret.encode().ljust(16), (Address(b"cana", 0x7279),)),
         LineAnswer(secret.encode().ljust(16), ()),

@@ -55,6 +55,12 @@ def plain_content(kind: str, number: int, values: dict[str, Any]) -> bytes:
         case "RECEIPT":
             head = struct.pack(">BIB", values["kind"], values["up_to"], len(values["lost"]))
             code, body = 0x03, head + b"".join(struct.pack(">II", *run) for run in values["lost"])
+        case "TEXT_EDIT":
+            code, body = 0x04, struct.pack(">I", values["number"]) + values["body"].encode()
+        case "TEXT_DELETE":
+            code, body = 0x05, struct.pack(">I", values["number"])
+        case "REACTION":
+            code, body = 0x06, struct.pack(">BI", *values["to"]) + values["symbol"].encode()
         case "FILE_OFFER":
             names = b"".join(
                 struct.pack(">H", len(text)) + text

@@ -4,6 +4,7 @@
  */
 
 import type { CallEvent, CallView as CallFacts, FileView } from "../client/messages.ts";
+import { deleted, edited, keyOf, reacted } from "./call-changes.ts";
 import { append, EMPTY_LOG, type Log, replace } from "./log.ts";
 import {
   type CallView,
@@ -12,6 +13,7 @@ import {
   type FileFault,
   type LineView,
   MAX_FILES_BYTES,
+  NO_REACTIONS,
   type NoteEntry,
   type PeerView,
   type Progress,
@@ -105,10 +107,27 @@ export function receive(
       const { id, text, at } = event;
       const quote = event.replyTo === null ? null : quoteOf(call, event.replyTo.isOwn, event.replyTo.id);
       const [key, next] = newKey(call);
-      const entry: TextEntry = { kind: "text", key, own: false, id, text, at, progress: "delivered", quote };
-      const said = add({ ...next, typingSince: null }, entry);
-      return id > said.readUpTo ? { ...said, unread: [...said.unread, id].slice(-1000) } : said;
+      const said: TextEntry = {
+        kind: "text",
+        key,
+        own: false,
+        id,
+        text,
+        at,
+        progress: "delivered",
+        quote,
+        state: "said",
+        reactions: NO_REACTIONS,
+      };
+      const added = add({ ...next, typingSince: null }, said);
+      return id > added.readUpTo ? { ...added, unread: [...added.unread, id].slice(-1000) } : added;
     }
+    case "text-edited":
+      return edited({ ...call, typingSince: null }, keyOf(call, false, event.id), event.text);
+    case "text-deleted":
+      return deleted(call, keyOf(call, false, event.id));
+    case "reacted":
+      return reacted(call, keyOf(call, event.to.isOwn, event.to.id), "theirs", event.symbol);
     case "delivered":
       return progress(call, event.first, event.id, "delivered");
     case "read":
@@ -145,7 +164,7 @@ export function receive(
 export function say(call: CallState, text: string, replyTo: string | null, now: number): [CallState, string] {
   const [key, next] = newKey(call);
   const quoted = replyTo === null ? null : entryOf(call, replyTo);
-  const isQuotable = quoted?.kind === "text" && quoted.id !== null;
+  const isQuotable = quoted?.kind === "text" && quoted.id !== null && quoted.state !== "deleted";
   const quote: QuoteView | null = isQuotable ? { own: quoted.own, id: quoted.id, text: quoted.text } : null;
   const entry: TextEntry = {
     kind: "text",
@@ -156,6 +175,8 @@ export function say(call: CallState, text: string, replyTo: string | null, now: 
     at: now,
     progress: "waiting",
     quote,
+    state: "said",
+    reactions: NO_REACTIONS,
   };
   return [add(next, entry), key];
 }

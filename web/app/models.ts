@@ -122,8 +122,20 @@ export interface QuoteView {
   readonly own: boolean;
   /** Its sender's number. */
   readonly id: number;
+  /** Empty once it was deleted. */
   readonly text: string;
 }
+
+/** Each side's reaction to a text; empty for none. */
+export interface ReactionsView {
+  readonly own: string;
+  readonly theirs: string;
+}
+
+export const NO_REACTIONS: ReactionsView = { own: "", theirs: "" };
+
+/** What the page offers to react with; the other side may send any short symbol. */
+export const REACTIONS = ["👍", "❤️", "😂", "😮", "😢", "🙏"] as const;
 
 export interface TextEntry {
   readonly kind: "text";
@@ -137,6 +149,9 @@ export interface TextEntry {
   /** Of their texts always `delivered`. */
   readonly progress: Progress;
   readonly quote: QuoteView | null;
+  /** A deleted one has no text, no quote and no reactions. */
+  readonly state: "said" | "edited" | "deleted";
+  readonly reactions: ReactionsView;
 }
 
 export type FileState = "offered" | "moving" | "paused" | "done" | "saved" | "stopped";
@@ -307,6 +322,11 @@ export interface Actions {
   decline(): void;
   sendText(text: string, replyTo: string | null): void;
   retryText(key: string): void;
+  editText(key: string, text: string): void;
+  /** Deletes an own text for both. */
+  deleteText(key: string): void;
+  /** Reacts to a text of either side; "" takes it back. */
+  react(key: string, symbol: string): void;
   typing(active: boolean): void;
   /** Everything of theirs up to this number was on the screen. */
   markRead(id: number): void;

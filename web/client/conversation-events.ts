@@ -1,9 +1,11 @@
-/** From what the core says happened to what an application is told, and back. */
+/** What the core gives a conversation, sorted: which part of it takes a content, and what an application is told. */
 
-import { Author, type MessageReference, type Text } from "../core/content/index.ts";
+import type { Content, ListUpdate, Typing } from "../core/content/index.ts";
 import type { Event } from "../core/events.ts";
-import type { ConversationEvent, Quote, TextReceived } from "./events.ts";
-import type { Member } from "./people.ts";
+import type { ConversationEvent } from "./events.ts";
+import type { LineContent } from "./lines.ts";
+import type { SaidOfTexts } from "./said-texts.ts";
+import type { FileContent } from "./file-transfer.ts";
 
 type Told = Extract<Event, { type: "delivered" | "read" | "undelivered" | "gap" | "content-refused" }>;
 
@@ -22,19 +24,46 @@ export function toldOf(event: Told): ConversationEvent {
   }
 }
 
-/** A text of `sender` that arrived at that time. */
-export function receivedText(id: number, content: Text, sender: Member, at: number): TextReceived {
-  return { type: "text-received", id, sender, text: content.body, at, replyTo: quoteOf(content.replyTo) };
-}
+/** A content, and which part of a conversation takes it. */
+export type SortedOut =
+  | { readonly to: "texts"; readonly content: SaidOfTexts }
+  | { readonly to: "files"; readonly content: FileContent }
+  | { readonly to: "lines"; readonly content: LineContent }
+  | { readonly to: "list"; readonly content: ListUpdate }
+  | { readonly to: "typing"; readonly content: Typing }
+  | { readonly to: "session" };
 
-/** What goes into a text that answers `quote`. */
-export function referenceOf(quote: Quote | null): MessageReference | null {
-  if (quote === null) return null;
-  return { author: quote.isOwn ? Author.SENDER : Author.RECEIVER, number: quote.id };
-}
-
-/** What a reference of the peer means here. */
-function quoteOf(reference: MessageReference | null): Quote | null {
-  if (reference === null) return null;
-  return { isOwn: reference.author === Author.RECEIVER, id: reference.number };
+/** Says which part of a conversation takes a content. */
+export function sortedOut(content: Content): SortedOut {
+  switch (content.type) {
+    case "text":
+    case "text-edit":
+    case "text-delete":
+    case "reaction":
+      return { to: "texts", content };
+    case "typing":
+      return { to: "typing", content };
+    case "file-offer":
+    case "file-request":
+    case "file-ack":
+    case "file-cancel":
+    case "file-done":
+      return { to: "files", content };
+    case "list-update":
+      return { to: "list", content };
+    case "direct-consent":
+    case "line-offer":
+    case "line-answer":
+    case "rtc-offer":
+    case "rtc-answer":
+    case "rtc-candidates":
+    case "rtc-close":
+      return { to: "lines", content };
+    case "receipt":
+    case "heartbeat":
+    case "resume":
+    case "bye":
+    case "list-report":
+      return { to: "session" };
+  }
 }

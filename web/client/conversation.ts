@@ -22,7 +22,7 @@ import { Serial } from "../core/serial.ts";
 import type { Session } from "../core/session.ts";
 import { Alarm } from "./clock.ts";
 import { BYES, type CallTerms, type ConversationHost, REASONS, takePeerList } from "./conversation-host.ts";
-import { receivedText, referenceOf, toldOf } from "./conversation-events.ts";
+import { sortedOut, toldOf } from "./conversation-events.ts";
 import { ConversationEndedError, EndReason, FileFault, FileTransferError } from "./errors.ts";
 import { type ConversationEvent, Line, type Quote, type SentMessage, type Via } from "./events.ts";
 import type { FileToSend } from "./file-source.ts";
@@ -33,6 +33,7 @@ import { Lines, type LinesHost } from "./lines.ts";
 import { Changes } from "./outcome.ts";
 import type { OutgoingFile } from "./outgoing-file.ts";
 import type { Member } from "./people.ts";
+import { SaidTexts, textOf } from "./said-texts.ts";
 import { Transfers } from "./transfers.ts";
 import type { FrameHandler, Transport } from "./transport/transport.ts";
 
@@ -59,6 +60,7 @@ export class Conversation implements Carrier, LinesHost {
   readonly #inbox = new Inbox((isFull) => {
     this.#frames.hold(isFull);
   });
+  readonly #texts: SaidTexts;
   readonly #transfers: Transfers;
   readonly #changes = new Changes();
   readonly #alarm = new Alarm(() => {
@@ -86,6 +88,7 @@ export class Conversation implements Carrier, LinesHost {
     this.isWeb = terms.isWeb;
     this.sessionCode = code;
     this.startedAt = host.clock.now();
+    this.#texts = new SaidTexts(peer);
     this.#transfers = new Transfers(this, host.primitives, host.memory);
     this.#lines = new Lines(this, terms, host);
   }
@@ -132,12 +135,8 @@ export class Conversation implements Carrier, LinesHost {
   }
 
   /** Events as they come; the last is `ended`. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<ConversationEvent, void, undefined> {
-    for (;;) {
-      const event = await this.#inbox.get();
-      yield event;
-      if (event.type === "ended") return;
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<ConversationEvent, void, undefined> {
+    return this.#inbox.untilEnd();
   }
 
   // What to do
@@ -147,12 +146,25 @@ export class Conversation implements Carrier, LinesHost {
    * held some texts wait for it; then this call waits too. Throws LocalProtocolError: empty, or over 32 KiB.
    */
   async sendText(text: string, replyTo: Quote | null = null): Promise<SentMessage> {
-    this.#requireLive();
-    this.#host.touched();
-    const number = await this.#send({ type: "text", body: text, replyTo: referenceOf(replyTo) });
+    const number = await this.#say(() => textOf(text, replyTo));
+    this.#texts.sent(number);
     this.#isTyping = false;
-    await this.drain();
     return { id: number, text, at: this.#host.clock.now(), replyTo };
+  }
+
+  /** Replaces an own text, on both sides. Waits as `sendText` does, and throws LocalProtocolError as it does. */
+  async editText(messageId: number, text: string): Promise<void> {
+    await this.#say(() => this.#texts.edit(messageId, text));
+  }
+
+  /** Deletes an own text for both sides, for good. Throws LocalProtocolError: not one's own, or deleted already. */
+  async deleteText(messageId: number): Promise<void> {
+    await this.#say(() => this.#texts.deletion(messageId));
+  }
+
+  /** Reacts to a text in place of the own reaction before; "" takes it back. Throws LocalProtocolError. */
+  async react(to: Quote, symbol: string): Promise<void> {
+    await this.#say(() => this.#texts.reaction(to, symbol));
   }
 
   /** Tells the others that someone types here, or stopped. Repeats are not sent. */
@@ -192,10 +204,7 @@ export class Conversation implements Carrier, LinesHost {
     return file;
   }
 
-  /**
-   * Consents to a direct line, which shows each side the other's address, and asks the peer to.
-   * `line-changed` or `direct-refused` tells what came of it.
-   */
+  /** Consents to a direct line, which shows each side the other's address, and asks the peer to. */
   requestDirect(): void {
     this.#requireLive();
     this.#host.touched();
@@ -279,10 +288,7 @@ export class Conversation implements Carrier, LinesHost {
   }
 
   sendSoon(content: Content): void {
-    if (this.#end !== null) return;
-    this.#send(content).catch((error: unknown) => {
-      if (!(error instanceof ConversationEndedError)) this.#fault(error);
-    });
+    if (this.#end === null) this.#background(this.sendContent(content));
   }
 
   sendChunk(frame: Uint8Array): boolean {
@@ -385,13 +391,6 @@ export class Conversation implements Carrier, LinesHost {
         case "content-received":
           this.#take(event.number, event.content);
           break;
-        case "delivered":
-        case "read":
-        case "undelivered":
-        case "gap":
-        case "content-refused":
-          this.tell(toldOf(event));
-          break;
         case "resend-frames":
           for (const frame of event.frames) this.#push(frame);
           break;
@@ -404,6 +403,13 @@ export class Conversation implements Carrier, LinesHost {
         case "ended":
           this.#finish(this.#reasonOf(event.reason));
           break;
+        case "delivered":
+        case "read":
+        case "undelivered":
+        case "gap":
+        case "content-refused":
+          this.tell(toldOf(event));
+          break;
         case "unknown-content": // the peer is of a younger minor version; its number was counted
           break;
       }
@@ -413,38 +419,27 @@ export class Conversation implements Carrier, LinesHost {
 
   #take(number: number, content: Content): void {
     if (this.#end !== null) return;
-    switch (content.type) {
-      case "text":
+    const given = sortedOut(content);
+    switch (given.to) {
+      case "texts": {
         this.#host.touched();
-        this.tell(receivedText(number, content, this.peer, this.#host.clock.now()));
+        const event = this.#texts.heard(number, given.content, this.#host.clock.now());
+        if (event !== null) this.tell(event);
+        break;
+      }
+      case "files":
+        this.#transfers.receive(given.content);
+        break;
+      case "lines":
+        this.#lines.receive(given.content);
+        break;
+      case "list":
+        this.#background(this.#takeList(given.content));
         break;
       case "typing":
-        this.tell({ type: "typing", member: this.peer, active: content.active });
+        this.tell({ type: "typing", member: this.peer, active: given.content.active });
         break;
-      case "file-offer":
-      case "file-request":
-      case "file-ack":
-      case "file-cancel":
-      case "file-done":
-        this.#transfers.receive(content);
-        break;
-      case "list-update":
-        this.#background(this.#takeList(content));
-        break;
-      case "direct-consent":
-      case "line-offer":
-      case "line-answer":
-      case "rtc-offer":
-      case "rtc-answer":
-      case "rtc-candidates":
-      case "rtc-close":
-        this.#lines.receive(content);
-        break;
-      case "receipt": // the session keeps these to itself
-      case "heartbeat":
-      case "resume":
-      case "bye":
-      case "list-report":
+      case "session": // which keeps it to itself
         break;
     }
   }
@@ -453,6 +448,14 @@ export class Conversation implements Carrier, LinesHost {
     const taken = await takePeerList(this.#host, this.peer, update);
     if ("leave" in taken) await this.leaveFor(taken.leave);
     else if (this.#end === null) this.#session.holdList(taken.held);
+  }
+
+  async #say(make: () => Content): Promise<number> {
+    this.#requireLive();
+    this.#host.touched();
+    const number = await this.#send(make());
+    await this.drain();
+    return number;
   }
 
   /** Sends when there is room; gives the content's number. Throws ConversationEndedError. */
@@ -490,7 +493,7 @@ export class Conversation implements Carrier, LinesHost {
     try {
       await this.#orEnded(operation);
     } catch (error) {
-      if (!(error instanceof ConversationEndedError)) this.#fault(error);
+      this.#fault(error);
     }
   }
 
@@ -504,7 +507,7 @@ export class Conversation implements Carrier, LinesHost {
     if (this.#end !== null || transport === null) return;
     this.#background(
       this.#turns.run(async () => {
-        if (this.#isOver || this.#transport !== transport) return;
+        if (this.ended !== null || this.#transport !== transport) return;
         await this.#quietly(async () => {
           for (const frame of await this.#session.lineUp(this.#host.clock.now())) this.#push(frame);
           if (this.#transport !== transport) {
@@ -573,10 +576,6 @@ export class Conversation implements Carrier, LinesHost {
     return this.#peerLeft === null ? REASONS[reason] : BYES[this.#peerLeft.reason];
   }
 
-  get #isOver(): boolean {
-    return this.#end !== null;
-  }
-
   #requireLive(): void {
     if (this.#end !== null) throw new ConversationEndedError(this.#end);
     if (this.#session.isEnded) {
@@ -593,7 +592,8 @@ export class Conversation implements Carrier, LinesHost {
   /** A fault of our own: a conversation whose state is in doubt must not go on. */
   #fault(error: unknown): void {
     if (this.#end !== null) return;
-    if (error instanceof LocalProtocolError) return; // refused before it changed anything
+    // refused before it changed anything
+    if (error instanceof LocalProtocolError || error instanceof ConversationEndedError) return;
     this.#session.wipe();
     this.#finish(EndReason.PROTOCOL);
   }

@@ -190,6 +190,9 @@ export class Desk {
       },
 
       sendText: async (call, text, replyTo) => this.#call(call).conversation.sendText(text, replyTo),
+      editText: async (call, messageId, text) => this.#call(call).conversation.editText(messageId, text),
+      deleteText: async (call, messageId) => this.#call(call).conversation.deleteText(messageId),
+      react: async (call, to, symbol) => this.#call(call).conversation.react(to, symbol),
       setTyping: async (call, active) => this.#call(call).conversation.setTyping(active),
       markRead: (call, messageId) => {
         this.#call(call).conversation.markRead(messageId);
@@ -355,6 +358,14 @@ export class Desk {
         const { type, id, text, at, replyTo } = event;
         return { type, id, text, at, replyTo };
       }
+      case "text-edited": {
+        const { type, id, text, at } = event;
+        return { type, id, text, at };
+      }
+      case "text-deleted":
+        return { type: "text-deleted", id: event.id };
+      case "reacted":
+        return { type: "reacted", to: event.to, symbol: event.symbol };
       case "typing":
         return { type: "typing", active: event.active };
       case "file-offered":

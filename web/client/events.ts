@@ -58,6 +58,32 @@ export interface TextReceived {
   readonly replyTo: Quote | null;
 }
 
+/** The peer's text `id` says `text` from now on. Told only of a text that came and was not deleted. */
+export interface TextEdited {
+  readonly type: "text-edited";
+  readonly id: number;
+  readonly sender: Member;
+  readonly text: string;
+  /** When the edit arrived here, Unix seconds. */
+  readonly at: number;
+}
+
+/** The peer deleted its text `id`: show and keep it no more. */
+export interface TextDeleted {
+  readonly type: "text-deleted";
+  readonly id: number;
+  readonly sender: Member;
+}
+
+/** The peer reacts to a text, its own or ours, in place of its reaction before. */
+export interface Reacted {
+  readonly type: "reacted";
+  readonly to: Quote;
+  readonly sender: Member;
+  /** Up to 32 bytes without characters that act or hide; empty takes the reaction back. */
+  readonly symbol: string;
+}
+
 /** The peer decrypted our messages `first` to `id`. */
 export interface Delivered {
   readonly type: "delivered";
@@ -148,6 +174,9 @@ export interface Ended {
 
 export type ConversationEvent =
   | TextReceived
+  | TextEdited
+  | TextDeleted
+  | Reacted
   | Delivered
   | Read
   | Undelivered

@@ -57,6 +57,15 @@ export class Inbox {
     }
   }
 
+  /** Events as they come; the last is `ended`. */
+  async *untilEnd(): AsyncGenerator<ConversationEvent, void, undefined> {
+    for (;;) {
+      const event = await this.get();
+      yield event;
+      if (event.type === "ended") return;
+    }
+  }
+
   /** Drops what is unread. */
   clear(): void {
     this.#events.length = 0;

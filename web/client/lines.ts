@@ -15,7 +15,8 @@ import { Line, Via } from "./events.ts";
 import { RtcLine, type RtcLineHost } from "./rtc/line.ts";
 import type { Transport } from "./transport/transport.ts";
 
-type LineContent = DirectConsent | LineOffer | LineAnswer | RtcOffer | RtcAnswer | RtcCandidates | RtcClose;
+export type LineContent =
+  DirectConsent | LineOffer | LineAnswer | RtcOffer | RtcAnswer | RtcCandidates | RtcClose;
 
 /** What the lines need of their conversation. */
 export type LinesHost = Omit<RtcLineHost, "allowDirect" | "mayUseLoopback" | "random" | "turnCredentials">;

@@ -108,6 +108,11 @@ export interface Commands {
   forget(username: string): void;
 
   sendText(call: number, text: string, replyTo: Quote | null): SentMessage;
+  editText(call: number, messageId: number, text: string): void;
+  /** Deletes an own text for both sides. */
+  deleteText(call: number, messageId: number): void;
+  /** Reacts to a text of either side; "" takes it back. */
+  react(call: number, to: Quote, symbol: string): void;
   setTyping(call: number, active: boolean): void;
   markRead(call: number, messageId: number): void;
   sendFile(call: number, source: FileToSend): FileView;
@@ -132,6 +137,9 @@ export type CallEvent =
       readonly at: number;
       readonly replyTo: Quote | null;
     }
+  | { readonly type: "text-edited"; readonly id: number; readonly text: string; readonly at: number }
+  | { readonly type: "text-deleted"; readonly id: number }
+  | { readonly type: "reacted"; readonly to: Quote; readonly symbol: string }
   | { readonly type: "delivered" | "read" | "undelivered"; readonly id: number; readonly first: number }
   | { readonly type: "typing"; readonly active: boolean }
   | { readonly type: "file-offered"; readonly file: FileView }

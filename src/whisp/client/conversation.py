@@ -10,22 +10,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from whisp.client.changes import Changes
 from whisp.client.clock import Alarm
-from whisp.client.conversation_host import BYES, REASONS, ConversationHost
+from whisp.client.conversation_events import told_of
+from whisp.client.conversation_host import BYES, REASONS, ConversationHost, take_peer_list
 from whisp.client.errors import ConversationEndedError, EndReason, FileFault, FileTransferError
 from whisp.client.events import (
     ConversationEvent,
-    Delivered,
     Ended,
-    Gap,
     Line,
     LineChanged,
     Quote,
-    Read,
     SentMessage,
-    TextReceived,
     Typing,
-    Undelivered,
 )
 from whisp.client.file_source import AsyncReader
 from whisp.client.files import OutgoingFile
@@ -33,11 +30,12 @@ from whisp.client.inbox import Inbox
 from whisp.client.lines import DirectRequest, Lines
 from whisp.client.people import Member
 from whisp.client.rtc_certificate import RtcTerms
+from whisp.client.said_texts import SaidTexts, reference_of
 from whisp.client.transfers import Transfers
 from whisp.client.transport.transport import FrameHandler, Transport
 from whisp.core import content as said
 from whisp.core import events as core
-from whisp.core.errors import HandshakeError, SessionEndedError
+from whisp.core.errors import SessionEndedError
 from whisp.core.file_key import FileId
 from whisp.core.file_stream import CHUNK_FRAME_TYPE, FileReceiver, FileSender
 from whisp.core.safety_number import session_code
@@ -73,6 +71,7 @@ class Conversation:
         self._started_at = self._clock.now()
         self._session_code = session_code(session.exporter.expose())
         self._inbox = Inbox(self._hold)
+        self._texts = SaidTexts(peer)
         self._transfers = Transfers(self, self._open_outgoing)
         self._lines = Lines(self, session.exporter.expose(), allowed=host.allow_direct, rtc=rtc)
         self._relay: Transport | None = None
@@ -82,7 +81,7 @@ class Conversation:
         self._end: EndReason | None = None
         self._peer_left: core.PeerLeft | None = None
         self._alarm = Alarm(self._tick_if_due)
-        self._waiters: list[asyncio.Future[None]] = []
+        self._changes = Changes()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -145,14 +144,40 @@ class Conversation:
             LocalProtocolError: empty, or over 32 KiB.
         """
         self._host.touched()
-        reference = None
-        if reply_to is not None:
-            author = said.Author.SENDER if reply_to.is_own else said.Author.RECEIVER
-            reference = said.MessageReference(author, reply_to.id)
-        number = await self._send(said.Text(text, reference))
+        number = await self._send(said.Text(text, reference_of(reply_to) if reply_to is not None else None))
+        self._texts.sent(number)
         self._typing = False
-        await self._drain()
+        await self.drain()
         return SentMessage(number, text, self._clock.now(), reply_to)
+
+    async def edit_text(self, message_id: int, text: str) -> None:
+        """Replace an own text, on both sides. Waits as `send_text` does.
+
+        Raises:
+            LocalProtocolError: not an own text, or a deleted one; empty, or over 32 KiB.
+        """
+        self._require_live()
+        self._texts.require_own(message_id)
+        await self._say(said.TextEdit(message_id, text))
+
+    async def delete_text(self, message_id: int) -> None:
+        """Delete an own text for both sides, for good. Waits as `send_text` does.
+
+        Raises:
+            LocalProtocolError: not an own text, or deleted already.
+        """
+        self._require_live()
+        self._texts.delete_own(message_id)
+        await self._say(said.TextDelete(message_id))
+
+    async def react(self, to: Quote, symbol: str) -> None:
+        """React to a text of either side, in place of the own reaction before; "" takes it back.
+
+        Raises:
+            LocalProtocolError: no such text, or a deleted one; over 32 bytes, or not one visible symbol.
+        """
+        self._require_live()
+        await self._say(said.Reaction(self._texts.reference(to), symbol))
 
     async def set_typing(self, active: bool) -> None:
         """Tell the others that someone types here, or stopped. Repeats are not sent."""
@@ -346,7 +371,9 @@ class Conversation:
 
     async def drain(self) -> None:
         """Wait while too much is queued."""
-        await self._drain()
+        transport = self._transport
+        if transport is not None:
+            await transport.drain()
 
     def open_incoming(self, offer: said.FileOffer) -> FileReceiver:
         """Return the opening end of an offered file. Raises FileTransferError after the end."""
@@ -389,16 +416,8 @@ class Conversation:
             match event:
                 case core.ContentReceived():
                     self._take(event.number, event.content)
-                case core.Delivered():
-                    self.tell(Delivered(event.up_to, event.first))
-                case core.Read():
-                    self.tell(Read(event.up_to, event.first))
-                case core.Undelivered():
-                    self.tell(Undelivered(event.last, event.first))
-                case core.Gap():
-                    self.tell(Gap(event.count))
-                case core.ContentRefused():
-                    self.tell(Gap(1))
+                case core.Delivered() | core.Read() | core.Undelivered() | core.Gap() | core.ContentRefused():
+                    self.tell(told_of(event))
                 case core.ResendFrames():
                     for frame in event.frames:
                         self._push(frame)
@@ -411,19 +430,17 @@ class Conversation:
                 case core.UnknownContent():
                     pass  # the peer is of a younger minor version; its number was counted
         if events:
-            self._wake()
+            self._changes.tell()
 
     def _take(self, number: int, content: said.Content) -> None:
         if self._end is not None:
             return
         match content:
-            case said.Text():
+            case said.Text() | said.TextEdit() | said.TextDelete() | said.Reaction():
                 self._host.touched()
-                quote = None
-                if content.reply_to is not None:
-                    is_own = content.reply_to.author is said.Author.RECEIVER
-                    quote = Quote(is_own, content.reply_to.number)
-                self.tell(TextReceived(number, self._peer, content.body, self._clock.now(), quote))
+                event = self._texts.heard(number, content, self._clock.now())
+                if event is not None:
+                    self.tell(event)
             case said.Typing():
                 self.tell(Typing(self._peer, content.active))
             case said.FileOffer() | said.FileRequest() | said.FileAck() | said.FileCancel() | said.FileDone():
@@ -439,27 +456,28 @@ class Conversation:
             ):
                 self._lines.receive(content)
             case said.ListUpdate():
-                self._take_list(DeviceList.decode(content.device_list))
+                self._take_list(content)
             case _:
                 pass  # the session keeps the others to itself
 
-    def _take_list(self, shown: DeviceList) -> None:
-        try:
-            held = self._host.peer_list_shown(self._peer, shown)
-        except HandshakeError:
-            self.leave_for(EndReason.FORKED)
-            return
-        if shown.certificate_digest(self._peer.device) is None:
-            self.leave_for(EndReason.REVOKED)
+    def _take_list(self, update: said.ListUpdate) -> None:
+        taken = take_peer_list(self._host, self._peer, update)
+        if isinstance(taken, EndReason):
+            self.leave_for(taken)
         else:
-            self._session.hold_list(held)
+            self._session.hold_list(taken)
+
+    async def _say(self, content: said.Content) -> None:
+        self._host.touched()
+        await self._send(content)
+        await self.drain()
 
     async def _send(self, content: said.Content) -> int:
         while True:
             self._require_live()
             if not content.COUNTED or self._session.can_send:
                 return self._send_now(content)
-            await self._changed()
+            await self._changes.next()
 
     async def _send_quietly(self, content: said.Content) -> None:
         try:
@@ -483,11 +501,6 @@ class Conversation:
         if transport is not None:
             transport.send(frame)
 
-    async def _drain(self) -> None:
-        transport = self._transport
-        if transport is not None:
-            await transport.drain()
-
     def _resume(self) -> None:
         """There is a line again: say what came last, and go on."""
         if self._end is not None or self._transport is None:
@@ -496,7 +509,7 @@ class Conversation:
             self._push(frame)
         self._change_line(self._lines.line)
         self._transfers.line_back()
-        self._wake()
+        self._changes.tell()
         self._rearm()
 
     def _hold_line(self) -> None:
@@ -559,7 +572,7 @@ class Conversation:
             task.cancel()
         lost = self._peer_left.lost if self._peer_left is not None else 0
         self._inbox.put(Ended(reason, lost))
-        self._wake()
+        self._changes.tell()
         self._host.conversation_over(self)
         if self._relay is not None:
             self._relay.close()
@@ -577,17 +590,6 @@ class Conversation:
     def _require_live(self) -> None:
         if self._end is not None:
             raise ConversationEndedError(self._end)
-
-    async def _changed(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        await waiter
-
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -7,6 +7,7 @@ from whisp.client.errors import EndReason
 from whisp.client.people import Member
 from whisp.core import content as said
 from whisp.core import events as core
+from whisp.core.errors import HandshakeError
 from whisp.core.session import HeldList
 from whisp.wire import api
 from whisp.wire.device_list import DeviceList
@@ -14,7 +15,7 @@ from whisp.wire.device_list import DeviceList
 if TYPE_CHECKING:
     from whisp.client.conversation import Conversation
 
-__all__ = ["BYES", "REASONS", "ConversationHost"]
+__all__ = ["BYES", "REASONS", "ConversationHost", "take_peer_list"]
 
 REASONS: Final = {
     core.EndReason.HUNG_UP: EndReason.HUNG_UP,
@@ -67,3 +68,16 @@ class ConversationHost(Protocol):
     def touched(self) -> None:
         """A person did something, here or there."""
         ...
+
+
+def take_peer_list(host: ConversationHost, peer: Member, update: said.ListUpdate) -> HeldList | EndReason:
+    """Check a list that the peer showed of its account; return what to remember of it, or why to leave.
+
+    Raises MalformedError.
+    """
+    shown = DeviceList.decode(update.device_list)
+    try:
+        held = host.peer_list_shown(peer, shown)
+    except HandshakeError:
+        return EndReason.FORKED
+    return held if shown.certificate_digest(peer.device) is not None else EndReason.REVOKED

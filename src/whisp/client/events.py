@@ -35,10 +35,13 @@ __all__ = [
     "Line",
     "LineChanged",
     "Quote",
+    "Reacted",
     "Read",
     "SentMessage",
     "ServerWarned",
     "ServerWarning",
+    "TextDeleted",
+    "TextEdited",
     "TextReceived",
     "Typing",
     "Undelivered",
@@ -86,6 +89,35 @@ class TextReceived:
     at: float
     """When it arrived here, Unix seconds."""
     reply_to: Quote | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextEdited:
+    """The peer's text `id` says `text` from now on. Told only of a text that came and was not deleted."""
+
+    id: int
+    sender: Member
+    text: str
+    at: float
+    """When the edit arrived here, Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextDeleted:
+    """The peer deleted its text `id`: show and keep it no more."""
+
+    id: int
+    sender: Member
+
+
+@dataclass(frozen=True, slots=True)
+class Reacted:
+    """The peer reacts to a text, its own or ours, in place of its reaction before."""
+
+    to: Quote
+    sender: Member
+    symbol: str
+    """Up to 32 bytes without characters that act or hide; empty takes the reaction back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +216,9 @@ class Ended:
 
 ConversationEvent: TypeAlias = (
     TextReceived
+    | TextEdited
+    | TextDeleted
+    | Reacted
     | Delivered
     | Read
     | Undelivered

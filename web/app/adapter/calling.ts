@@ -8,6 +8,7 @@ import type {
   RingView,
 } from "../../client/messages.ts";
 import { WorkerError } from "../../client/page.ts";
+import * as changes from "../call-changes.ts";
 import * as call from "../call-state.ts";
 import {
   type AnswerView,
@@ -166,6 +167,33 @@ export class Calling {
     await this.#send(key);
   }
 
+  editText(key: string, text: string): void {
+    const now = this.#call;
+    const entry = now === null ? null : call.entryOf(now, key);
+    if (now === null || entry === null || !changes.isChangeable(entry) || !entry.own) return;
+    if (text === "" || new TextEncoder().encode(text).length > MAX_TEXT_BYTES) return;
+    this.#put(changes.edited(now, key, text));
+    this.#changed(this.#stand.ask("editText", now.id, entry.id, text));
+  }
+
+  deleteText(key: string): void {
+    const now = this.#call;
+    const entry = now === null ? null : call.entryOf(now, key);
+    if (now === null || entry === null || !changes.isChangeable(entry) || !entry.own) return;
+    this.#put(changes.deleted(now, key));
+    this.#changed(this.#stand.ask("deleteText", now.id, entry.id));
+  }
+
+  react(key: string, symbol: string): void {
+    const now = this.#call;
+    const entry = now === null ? null : call.entryOf(now, key);
+    if (now === null || entry === null || !changes.isChangeable(entry)) return;
+    const next = changes.reacted(now, key, "own", symbol);
+    if (next === now) return;
+    this.#put(next);
+    this.#changed(this.#stand.ask("react", now.id, { isOwn: entry.own, id: entry.id }, symbol));
+  }
+
   typing(active: boolean): void {
     if (this.#call !== null) this.#stand.tell("setTyping", this.#call.id, active);
   }
@@ -278,6 +306,15 @@ export class Calling {
   dismiss(): void {
     const { at } = this.#stand.view.stage;
     if (at === "gone" || at === "stopped" || at === "home") this.#home();
+  }
+
+  /** Says so when the other side was not told of a change; the end of a call says so itself. */
+  #changed(told: Promise<unknown>): void {
+    told.catch((error: unknown) => {
+      const fault = faultName(error);
+      if (fault === "LockedError" || fault === "ConversationEndedError") return;
+      this.#stand.notice(noticeOf(error, this.#stand.ports.now()));
+    });
   }
 
   async #choose(name: string): Promise<ChosenFile | null> {

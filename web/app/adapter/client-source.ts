@@ -87,6 +87,15 @@ export class ClientSource implements Source {
       },
       sendText: (text, replyTo) => void calling.sendText(text, replyTo),
       retryText: (key) => void calling.retryText(key),
+      editText: (key, text) => {
+        calling.editText(key, text);
+      },
+      deleteText: (key) => {
+        calling.deleteText(key);
+      },
+      react: (key, symbol) => {
+        calling.react(key, symbol);
+      },
       typing: (active) => {
         calling.typing(active);
       },

@@ -2,6 +2,14 @@
 
 import { concat, Reader, u32, u8 } from "../encoding.ts";
 import { LocalProtocolError, MalformedError } from "../errors.ts";
+import {
+  REACTION,
+  type Reaction,
+  TEXT_DELETE,
+  TEXT_EDIT,
+  type TextDelete,
+  type TextEdit,
+} from "./changes.ts";
 import { type Codec, MAX_NUMBER } from "./fields.ts";
 import {
   FILE_ACK,
@@ -57,6 +65,9 @@ export type Content =
   | Text
   | Typing
   | Receipt
+  | TextEdit
+  | TextDelete
+  | Reaction
   | FileOffer
   | FileRequest
   | FileAck
@@ -80,6 +91,9 @@ const CODECS: { readonly [T in Content["type"]]: Codec<Extract<Content, { readon
   text: TEXT,
   typing: TYPING,
   receipt: RECEIPT,
+  "text-edit": TEXT_EDIT,
+  "text-delete": TEXT_DELETE,
+  reaction: REACTION,
   "file-offer": FILE_OFFER,
   "file-request": FILE_REQUEST,
   "file-ack": FILE_ACK,

@@ -6,6 +6,7 @@
  * are data as the sender wrote them: whoever shows them makes them safe first.
  */
 
+export { MAX_REACTION_BYTES, type Reaction, type TextDelete, type TextEdit } from "./changes.ts";
 export {
   type Content,
   CONTENT_HEADER_BYTES,

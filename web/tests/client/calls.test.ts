@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { BusyError, DeclinedError, NoAnswerError, NotFoundError, StoppedError } from "../../client/errors.ts";
+import { LocalProtocolError } from "../../core/errors.ts";
 import { connect, newName, nextOf, nextRing, person, soon } from "./people.ts";
 import { ServerProcess } from "./server-process.ts";
 
@@ -35,6 +36,47 @@ describe("a call between two web clients", () => {
       break;
     }
     await soon(() => odile.conversations.length + sefa.conversations.length === 0);
+    await Promise.all([odile.close(), sefa.close()]);
+  });
+
+  it("carries edits, reactions and deletions of texts", async () => {
+    const [odile, sefa] = await Promise.all([person(server.origin, "odile"), person(server.origin, "sefa")]);
+    const [mine, theirs] = await connect(odile, sefa);
+    const sent = await mine.sendText("helo");
+    const { id } = await nextOf(theirs, "text-received");
+    await mine.editText(sent.id, "hello");
+    expect(await nextOf(theirs, "text-edited")).toMatchObject({ id, text: "hello" });
+    await theirs.react({ isOwn: false, id }, "❤️");
+    await theirs.react({ isOwn: false, id }, "");
+    expect(await nextOf(mine, "reacted")).toMatchObject({ to: { isOwn: true, id: sent.id }, symbol: "❤️" });
+    expect(await nextOf(mine, "reacted")).toMatchObject({ symbol: "" });
+    await mine.deleteText(sent.id);
+    expect(await nextOf(theirs, "text-deleted")).toMatchObject({ id });
+    for (const refused of [
+      mine.editText(sent.id, "back"),
+      mine.deleteText(sent.id),
+      mine.deleteText(99),
+      mine.react({ isOwn: true, id: sent.id }, "+1"),
+      theirs.editText(id, "not mine"),
+    ]) {
+      await expect(refused).rejects.toThrow(LocalProtocolError);
+    }
+    // what a changed client says of texts that are none is told nobody
+    await mine.sendContent({ type: "text-edit", number: sent.id, body: "it is back" });
+    await mine.sendContent({ type: "text-delete", number: 99 });
+    await mine.sendContent({ type: "reaction", to: { author: 2, number: 99 }, symbol: "+1" });
+    const last = await mine.sendText("last");
+    await expect(theirs.react({ isOwn: false, id: last.id }, "+")).rejects.toThrow(LocalProtocolError);
+    const told = [];
+    for (;;) {
+      const event = await theirs.receive();
+      if (event.type.startsWith("text-") || event.type === "reacted") told.push(event.type);
+      if (event.type === "text-received") break;
+    }
+    expect(told).toEqual(["text-received"]);
+    await expect(theirs.react({ isOwn: false, id: last.id }, "\u001b")).rejects.toThrow(LocalProtocolError);
+    await expect(mine.editText(last.id, "")).rejects.toThrow(LocalProtocolError);
+    await mine.hangUp();
     await Promise.all([odile.close(), sefa.close()]);
   });
 

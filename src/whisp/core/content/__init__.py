@@ -5,6 +5,7 @@ that order or declared lost; uncounted ones carry 0, may vanish, and harm nothin
 data as the sender wrote them: whoever shows them makes them safe first. `repr` shows no content.
 """
 
+from whisp.core.content.changes import MAX_REACTION_BYTES, Reaction, TextDelete, TextEdit
 from whisp.core.content.codec import (
     CONTENT_HEADER_BYTES,
     Content,
@@ -75,6 +76,7 @@ __all__ = [
     "MAX_MEDIA_TYPE_BYTES",
     "MAX_NAME_BYTES",
     "MAX_NUMBER",
+    "MAX_REACTION_BYTES",
     "MAX_TEXT_BYTES",
     "Address",
     "Author",
@@ -97,6 +99,7 @@ __all__ = [
     "ListReport",
     "ListUpdate",
     "MessageReference",
+    "Reaction",
     "Receipt",
     "ReceiptKind",
     "Resume",
@@ -108,6 +111,8 @@ __all__ = [
     "RtcPolicy",
     "Run",
     "Text",
+    "TextDelete",
+    "TextEdit",
     "Typing",
     "Unknown",
     "decode_body",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from whisp.core.content.changes import Reaction, TextDelete, TextEdit
 from whisp.core.content.fields import MAX_NUMBER
 from whisp.core.content.files import FileAck, FileCancel, FileDone, FileOffer, FileRequest
 from whisp.core.content.line import (
@@ -44,6 +45,9 @@ Content: TypeAlias = (
     Text
     | Typing
     | Receipt
+    | TextEdit
+    | TextDelete
+    | Reaction
     | FileOffer
     | FileRequest
     | FileAck
@@ -69,6 +73,9 @@ _CODECS: Final[dict[int, Any]] = {
         Text,
         Typing,
         Receipt,
+        TextEdit,
+        TextDelete,
+        Reaction,
         FileOffer,
         FileRequest,
         FileAck,

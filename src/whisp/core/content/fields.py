@@ -24,6 +24,9 @@ class ContentType(IntEnum):
     TEXT = 0x01
     TYPING = 0x02
     RECEIPT = 0x03
+    TEXT_EDIT = 0x04
+    TEXT_DELETE = 0x05
+    REACTION = 0x06
     FILE_OFFER = 0x10
     FILE_REQUEST = 0x11
     FILE_ACK = 0x12

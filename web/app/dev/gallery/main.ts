@@ -49,6 +49,8 @@ function show(element: Element, first: AppView): void {
         at: NOW,
         progress: "waiting",
         quote: null,
+        state: "said",
+        reactions: { own: "", theirs: "" },
       } as const;
       change({ ...view, stage: { at: "call", call: { ...stage.call, log: [...stage.call.log, entry] } } });
     },

@@ -43,6 +43,8 @@ function said(key: string, own: boolean, text: string, minute: number, more: Par
     at: at(11, 21, 14, minute),
     progress,
     quote: null,
+    state: "said",
+    reactions: { own: "", theirs: "" },
     ...more,
   } as Entry;
 }
