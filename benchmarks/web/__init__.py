@@ -12,7 +12,7 @@ from tests.coturn import Coturn, coturn, turn_settings
 
 from benchmarks.figures import Figure
 from benchmarks.web import channels, lighthouse, relay, setup, weight, writing
-from benchmarks.web.people import two_people
+from benchmarks.web.people import two_browsers, two_people
 from whisp.testing import ServerProcess, running_server_process
 
 __all__ = ["run"]
@@ -25,15 +25,17 @@ def run(quick: bool) -> list[Figure]:
 
 async def _measure(quick: bool) -> list[Figure]:
     figures: list[Figure] = []
-    async with _server() as server, two_people(server.origin) as (mira, odile):
-        figures += await setup.over_relay(mira, odile, rounds=4 if quick else 25)
-        figures += await weight.first_load(mira)
-        figures += await writing.latency(mira, *((40, 500) if quick else (200, 5_000)))
-        figures += await channels.against_bare(mira, odile, *((16, 1) if quick else (48, 5)))
-        figures += await relay.against_wormhole(mira, *((32, 1) if quick else (192, 3)))
+    async with two_browsers() as browsers:
+        async with _server() as server, two_people(browsers, server.origin) as (mira, odile):
+            figures += await setup.over_relay(mira, odile, rounds=3 if quick else 25)
+            figures += await weight.first_load(mira)
+            figures += await writing.latency(mira, *((40, 500) if quick else (200, 5_000)))
+            figures += await channels.against_bare(mira, odile, *((16, 1) if quick else (48, 5)))
+            figures += await relay.against_wormhole(mira, *((32, 1) if quick else (192, 3)))
+        async with coturn() as turn, _server(turn) as server, two_people(browsers, server.origin) as people:
+            figures += await setup.over_turn(*people, rounds=3 if quick else 25)
+    async with _server() as server:
         figures += await asyncio.to_thread(lighthouse.audit, server.origin, 1 if quick else 3)
-    async with coturn() as turn, _server(turn) as server, two_people(server.origin) as (mira, odile):
-        figures += await setup.over_turn(mira, odile, rounds=4 if quick else 25)
     return figures
 
 

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 
-from playwright.async_api import Playwright, async_playwright
+from playwright.async_api import Browser, async_playwright
 from tests.web import chromium
 from tests.web.person import Person
 from tests.web.watch import Watch
 
 from whisp import Client, Conversation, MemoryVault
 
-__all__ = ["call_a_program", "go_direct", "is_direct", "is_home_again", "take", "two_people"]
+__all__ = ["call_a_program", "go_direct", "is_direct", "is_home_again", "take", "two_browsers", "two_people"]
 
 _numbers = count()
 
@@ -43,19 +43,30 @@ _TAKE = """
 
 
 @asynccontextmanager
-async def two_people(origin: str) -> AsyncIterator[tuple[Person, Person]]:
-    """Bring two people, registered at `origin`, whose browsers end with the block."""
+async def two_browsers() -> AsyncIterator[tuple[Browser, Browser]]:
+    """Start a browser for each of two people."""
     async with async_playwright() as playwright, AsyncExitStack() as stack:
-        coming = (_come(stack, playwright, stem, origin) for stem in ("mira", "odile"))
+        # A name in place of an address costs a second of multicast, which nobody answers on one machine.
+        one, two = await asyncio.gather(
+            *(chromium.launch(playwright, chromium.OWN_ADDRESSES) for _ in range(2))
+        )
+        for browser in (one, two):
+            stack.push_async_callback(browser.close)
+        yield one, two
+
+
+@asynccontextmanager
+async def two_people(browsers: tuple[Browser, Browser], origin: str) -> AsyncIterator[tuple[Person, Person]]:
+    """Bring two people, registered at `origin`, each in a browser of their own, until the block ends."""
+    async with AsyncExitStack() as stack:
+        coming = (_come(stack, *who, origin) for who in zip(browsers, ("mira", "odile"), strict=True))
         mira, odile = await asyncio.gather(*coming)
         yield mira, odile
 
 
-async def _come(stack: AsyncExitStack, playwright: Playwright, stem: str, origin: str) -> Person:
-    # A name in place of an address costs a second of multicast, which nobody answers on one machine.
-    browser = await chromium.launch(playwright, chromium.OWN_ADDRESSES)
-    stack.push_async_callback(browser.close)
+async def _come(stack: AsyncExitStack, browser: Browser, stem: str, origin: str) -> Person:
     context = await browser.new_context(locale="en-GB", reduced_motion="reduce")
+    stack.push_async_callback(context.close)
     await context.add_init_script(_BEFORE_THE_PAGE)
     page = await context.new_page()
     return await Person(f"{stem}-{next(_numbers)}", context, page, Watch(origin), origin).register()
