@@ -210,6 +210,14 @@ class FakeConversation(Conversation):
         self._log.append(f"send {text}")
         return SentMessage(self._number, text, START)
 
+    async def edit_text(self, message_id: int, text: str) -> None:
+        if text == "too long":
+            raise LocalProtocolError("That is longer than a message can be.")
+        self._log.append(f"edit {message_id} {text}")
+
+    async def delete_text(self, message_id: int) -> None:
+        self._log.append(f"delete {message_id}")
+
     async def set_typing(self, active: bool) -> None:
         self._log.append(f"typing {active}")
 

@@ -456,3 +456,66 @@ async def test_leaving_hangs_up_and_forgets(tmp_path: Path) -> None:
         await on.press("ctrl+q")
         await on.until(lambda: "close" in on.client.log)
         assert on.app.has_talked
+
+
+async def test_up_in_an_empty_field_edits_the_last_own_message(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        await on.unlock()
+        await on.call()
+        await on.press("up")  # nothing to edit yet
+        await on.write("the led door")
+        await on.press("enter")
+        await on.until(lambda: "14:00 ✓" in on.text())
+        await on.press("up")
+        assert "leave it as it is" in on.text()
+        await on.press("escape")
+        assert "leave it as it is" not in on.text()
+        await on.press("up", "escape")  # no panic: each Escape closed something
+        await on.settle()
+        assert "the led door" in on.text()
+        await on.press("up")
+        for _ in "led door":
+            await on.press("backspace")
+        await on.write("red door")
+        await on.press("enter")
+        await on.until(lambda: "edit 1 the red door" in on.client.log)
+        assert "the red door  edited 14:00" in on.text()
+        assert "led" not in on.text()
+
+
+async def test_s31_what_the_peer_edits_and_reacts_to_is_seen_and_does_not_act(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        await on.unlock()
+        conversation = await on.call()
+        peer = conversation.members[0]
+        await on.write("which door")
+        await on.press("enter")
+        await on.until(lambda: "14:00 ✓" in on.text())
+        conversation.say("the led one")
+        conversation.emit(events.TextEdited(1, peer, "the red one\x1b[2J", START))
+        conversation.emit(events.Reacted(events.Quote(True, 1), peer, "+1"))
+        await on.until(lambda: "+1 odile" in on.text())
+        assert "the red one␛[2J  edited 14:00" in on.text()
+        conversation.emit(events.TextDeleted(1, peer))
+        conversation.emit(events.Reacted(events.Quote(True, 1), peer, ""))
+        conversation.emit(events.TextEdited(1, peer, "it is back", START))
+        await on.until(lambda: "deleted  14:00" in on.text())
+        assert "the red one" not in on.text()
+        assert "it is back" not in on.text()
+        assert "+1" not in on.text()
+
+
+async def test_delete_on_an_own_message_deletes_it_for_both(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        await on.unlock()
+        conversation = await on.call()
+        await on.write("a slip")
+        await on.press("enter")
+        await on.until(lambda: "14:00 ✓" in on.text())
+        conversation.say("theirs stays")
+        await on.until(lambda: "theirs stays" in on.text())
+        await on.press("alt+up", "delete")
+        await on.press("alt+up", "delete")
+        await on.until(lambda: "delete 1" in on.client.log)
+        assert "a slip" not in on.text()
+        assert "theirs stays" in on.text()

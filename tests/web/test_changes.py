@@ -1,9 +1,14 @@
 """Messages edited, deleted and reacted to between two browsers, by keys and by buttons."""
 
 from playwright.async_api import expect
+from tests.e2e.people import next_of, next_ring
 from tests.web.axe import findings
 from tests.web.conftest import Meet
+from tests.web.test_s25_injection import holds_nothing_foreign
 from tests.web.words import say
+
+from whisp import Client, MemoryVault, Quote, Reacted, TextDeleted, TextEdited, TextReceived
+from whisp.testing import ServerProcess
 
 
 async def test_a_message_is_edited_reacted_to_and_deleted_for_both(meet: Meet) -> None:
@@ -69,3 +74,45 @@ async def test_a_message_is_edited_reacted_to_and_deleted_for_both(meet: Meet) -
         assert "red door" not in await person.page.content()
     await mira.hang_up()
     await odile.is_gone()
+
+
+async def test_s25_edits_and_reactions_from_python_are_shown_as_text(
+    meet: Meet, server: ServerProcess
+) -> None:
+    mira = await meet("mira")
+    await mira.register()
+    async with Client(server.origin, MemoryVault()) as odile:
+        await odile.register(f"{mira.name}-py")
+        await odile.login()
+        await mira.ring(odile.username)
+        async with await (await next_ring(odile)).accept() as conversation:
+            await mira.is_in_call(odile.username)
+            await mira.write(odile.username, "from the page")
+            heard = await next_of(conversation, TextReceived)
+            sent = await conversation.send_text("from Python")
+            await mira.reads("from Python")
+            await conversation.edit_text(sent.id, "<img src=x onerror=alert(25)> \u202eevil")
+            await mira.reads("<img src=x onerror=alert(25)> ‹RLO›evil")
+            await conversation.react(Quote(False, heard.id), "<script>alert(25)</script>")
+            await expect(mira.messages("from the page")).to_contain_text("<script>alert(25)</script>")
+            await holds_nothing_foreign(mira.page)
+            await conversation.react(Quote(False, heard.id), "\u2764\ufe0f")
+            await expect(mira.page.get_by_text("<script>")).to_have_count(0)
+            await conversation.delete_text(sent.id)
+            await expect(mira.page.get_by_text("onerror")).to_have_count(0)
+
+            field = mira.composer(odile.username)
+            await field.press("ArrowUp")
+            await field.fill("from the page, again")
+            await field.press("Enter")
+            edited = await next_of(conversation, TextEdited)
+            assert (edited.id, edited.text) == (heard.id, "from the page, again")
+            await field.press("Alt+ArrowUp")
+            await mira.page.keyboard.press("Alt+ArrowUp")
+            await mira.page.keyboard.press("e")
+            choices = mira.page.get_by_role("group", name=say("chat.reactions"))
+            await choices.get_by_role("button", name="👍").click()
+            reacted = await next_of(conversation, Reacted)
+            assert (reacted.to, reacted.symbol) == (Quote(False, heard.id), "👍")
+            await mira.page.keyboard.press("Delete")
+            assert (await next_of(conversation, TextDeleted)).id == heard.id

@@ -176,6 +176,16 @@ class Calls:
         """Send a text. Answers with Sent or SendFailed, naming `place`."""
         self._start(self._send_text(place, text))
 
+    def edit_text(self, place: int, number: int, text: str) -> None:
+        """Edit an own text. Answers only if that fails, with SendFailed, naming `place`."""
+        if self._conversation is not None:
+            self._start(self._change(place, self._conversation.edit_text(number, text)))
+
+    def delete_text(self, place: int, number: int) -> None:
+        """Delete an own text on both sides. Answers only if that fails, with SendFailed."""
+        if self._conversation is not None:
+            self._start(self._change(place, self._conversation.delete_text(number)))
+
     def set_typing(self, active: bool) -> None:
         """Tell the other side that someone types here."""
         if self._conversation is not None:
@@ -345,6 +355,12 @@ class Calls:
             self._post(news.SendFailed(place, error))
             return
         self._post(news.Sent(place, sent, is_waiting=conversation.line is Line.HELD))
+
+    async def _change(self, place: int, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except WhispError as error:
+            self._post(news.SendFailed(place, error))
 
     async def _offer_file(self, path: Path) -> None:
         conversation = self._conversation

@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from typing import TypeAlias
 
-__all__ = ["Entry", "FileRow", "FileState", "Mark", "Message", "Notice", "Tone", "Transcript"]
+__all__ = [
+    "Entry",
+    "FileRow",
+    "FileState",
+    "Mark",
+    "Message",
+    "Notice",
+    "Tone",
+    "Transcript",
+    "is_changeable",
+]
 
 
 class Mark(Enum):
@@ -48,6 +58,10 @@ class Message:
     at: float
     number: int | None = None
     mark: Mark = Mark.ON_ITS_WAY
+    is_edited: bool = False
+    is_deleted: bool = False
+    reaction: str = field(default="", repr=False)
+    """The peer's, empty for none."""
 
 
 @dataclass(slots=True)
@@ -73,6 +87,17 @@ class Notice:
 
 
 Entry: TypeAlias = Message | FileRow | Notice
+
+
+def is_changeable(entry: Entry) -> bool:
+    """Say whether an entry is an own text that the peer can be told a change of."""
+    return (
+        isinstance(entry, Message)
+        and entry.is_own
+        and entry.number is not None
+        and not entry.is_deleted
+        and entry.mark is not Mark.NOT_SENT
+    )
 
 
 class Transcript:
@@ -134,6 +159,38 @@ class Transcript:
                 entry.mark = Mark.SENT
         self.version += 1
 
+    def text(self, number: int, *, is_own: bool) -> Message | None:
+        """Return the text of that number which was not deleted."""
+        for entry in reversed(self._entries):
+            if isinstance(entry, Message) and entry.is_own is is_own and entry.number == number:
+                return None if entry.is_deleted else entry
+        return None
+
+    def last_own(self) -> int | None:
+        """Return the place of the newest own text that can be edited."""
+        for place in range(len(self._entries) - 1, -1, -1):
+            if is_changeable(self._entries[place]):
+                return place
+        return None
+
+    def edit(self, entry: Message | None, text: str) -> None:
+        """Put other words in place of a text; nothing happens to what is not there."""
+        if entry is not None:
+            entry.text, entry.is_edited = text, True
+            self.version += 1
+
+    def delete(self, entry: Message | None) -> None:
+        """Let go of a text; its place says so."""
+        if entry is not None:
+            entry.text, entry.reaction, entry.is_deleted = "", "", True
+            self.version += 1
+
+    def react(self, entry: Message | None, symbol: str) -> None:
+        """Show the peer's reaction, in place of the one before; "" takes it back."""
+        if entry is not None:
+            entry.reaction = symbol
+            self.version += 1
+
     def file(self, file_id: bytes) -> FileRow | None:
         """Return the row of a file."""
         return next((e for e in self._entries if isinstance(e, FileRow) and e.file_id == file_id), None)
@@ -171,7 +228,7 @@ class Transcript:
         """Drop everything that was said. Python cannot zero strings; it can only let go of them."""
         for entry in self._entries:
             if isinstance(entry, Message):
-                entry.text = ""
+                entry.text = entry.reaction = ""
             elif isinstance(entry, FileRow):
                 entry.name = ""
         self._entries.clear()

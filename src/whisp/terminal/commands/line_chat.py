@@ -111,6 +111,19 @@ class LineChat:
                         "text", id=event.id, sender=event.sender.username, text=event.text, at=event.at
                     )
                     await self._mark_read(event.id)
+                case events.TextEdited():
+                    self._output.tell(f"{self._name} edited a message. It now says:")
+                    self._output.message(event.sender.username, event.text)
+                    self._output.record(
+                        "edited", id=event.id, sender=event.sender.username, text=event.text, at=event.at
+                    )
+                case events.TextDeleted():
+                    self._output.tell(f"{self._name} deleted a message.")
+                    self._output.record("deleted", id=event.id, sender=event.sender.username)
+                case events.Reacted(to=to, symbol=symbol):
+                    done = f"reacted {inert_line(symbol)}" if symbol else "took a reaction back"
+                    self._output.tell(f"{self._name} {done}.")
+                    self._output.record("reaction", id=to.id, own=to.is_own, symbol=symbol)
                 case events.Delivered(id=last, first=first):
                     self._output.record("delivered", id=last, first=first)
                     self._settle(first, last)

@@ -52,11 +52,13 @@ _KEYS: Final = (
     ("Ctrl+K", "call"),
 )
 _FILE_KEYS: Final = (("Ctrl+S", "save the file"), *_KEYS)
+_EDIT_KEYS: Final = (("Enter", "change it"), ("Esc", "leave it as it is"))
 _WALK_KEYS: Final = (
     ("Alt+↑ Alt+↓", "walk"),
     ("S", "save"),
     ("D", "decline"),
     ("C", "cancel"),
+    ("Del", "delete for both"),
     ("Esc", "back"),
 )
 
@@ -91,6 +93,7 @@ class ChatScreen(Page):
         self._unread: int | None = None
         self._found: list[int] = []
         self._found_at = 0
+        self._editing: int | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out header, line, messages, composer, keys, and the panel where there is room."""
@@ -144,9 +147,12 @@ class ChatScreen(Page):
             self.query_one(TranscriptView).forget()
 
     def close_layer(self) -> bool:
-        """Close the search, or stop walking."""
+        """Close the search, stop editing, or stop walking."""
         if self.query_one("#find-bar").display:
             self._close_find()
+            return True
+        if self._editing is not None:
+            self._stop_editing()
             return True
         view = self.query_one(TranscriptView)
         if view.chosen is not None:
@@ -165,6 +171,13 @@ class ChatScreen(Page):
                 self._show_typing(False)
                 self._unread = event.id
                 self.mark_read()
+            case events.TextEdited(id=number, text=text):
+                transcript.edit(transcript.text(number, is_own=False), text)
+                self._show_typing(False)
+            case events.TextDeleted(id=number):
+                transcript.delete(transcript.text(number, is_own=False))
+            case events.Reacted(to=to, symbol=symbol):
+                transcript.react(transcript.text(to.id, is_own=to.is_own), symbol)
             case events.Delivered(id=last, first=first):
                 transcript.advance(first, last, Mark.DELIVERED)
             case events.Read(id=last, first=first):
@@ -240,15 +253,46 @@ class ChatScreen(Page):
 
     @on(Composer.Sent)
     def send(self, event: Composer.Sent) -> None:
-        """Show the text at once, on its way."""
+        """Show the text at once, on its way; or in place of the one that is edited."""
         event.stop()
         app = app_of(self)
+        if self._editing is not None:
+            self._change(self._editing, event.text)
+            return
         place = len(self.transcript)
         self.transcript.add(Message(is_own=True, text=event.text, at=app.now()))
         self._own_typing_until = 0.0
         app.calls.send_text(place, event.text)
         self._redraw()
         self.query_one(TranscriptView).scroll_end(animate=False)
+
+    @on(Composer.EditLast)
+    def edit_last(self, event: Composer.EditLast) -> None:
+        """Take the last own message back into the composer."""
+        event.stop()
+        place = self.transcript.last_own()
+        if place is None or self._editing is not None:
+            return
+        entry = self.transcript[place]
+        if isinstance(entry, Message):
+            self._editing = place
+            composer = self.query_one(Composer)
+            composer.value = entry.text
+            composer.cursor_position = len(entry.text)
+            self.query_one("#prompt", Say).say("± ")
+            self._redraw()
+
+    @on(TranscriptView.Deleted)
+    def delete(self, event: TranscriptView.Deleted) -> None:
+        """Delete an own message here, and there."""
+        event.stop()
+        entry = self.transcript[event.place]
+        if isinstance(entry, Message) and entry.number is not None:
+            if self._editing == event.place:
+                self._stop_editing()
+            self.transcript.delete(entry)
+            app_of(self).calls.delete_text(event.place, entry.number)
+            self._redraw()
 
     @on(Input.Changed, "#composer")
     def typing(self, event: Input.Changed) -> None:
@@ -370,7 +414,8 @@ class ChatScreen(Page):
         view = self.query_one(TranscriptView)
         view.redraw()
         if view.chosen is None:
-            self.query_one(Keys).show(_FILE_KEYS if self.transcript.last_offer() else _KEYS)
+            keys = _FILE_KEYS if self.transcript.last_offer() else _KEYS
+            self.query_one(Keys).show(keys if self._editing is None else _EDIT_KEYS)
 
     def _show_typing(self, active: bool) -> None:
         now = app_of(self).now()
@@ -378,6 +423,20 @@ class ChatScreen(Page):
         row = self.query_one("#typing", Say)
         row.say(f"{self._shown_name} is typing")
         row.display = active
+
+    def _change(self, place: int, text: str) -> None:
+        entry = self.transcript[place]
+        if isinstance(entry, Message) and entry.number is not None and text != entry.text:
+            self.transcript.edit(entry, text)
+            app_of(self).calls.edit_text(place, entry.number, text)
+        self._own_typing_until = 0.0
+        self._stop_editing()
+
+    def _stop_editing(self) -> None:
+        self._editing = None
+        self.query_one(Composer).value = ""
+        self.query_one("#prompt", Say).say("› ")
+        self._redraw()
 
     def _stop_typing(self) -> None:
         if self._own_typing_until:

@@ -138,7 +138,8 @@ _KEYS = (
     ("Ctrl+G", "safety number"),
     ("Ctrl+L", "ask for a direct line"),
     ("Ctrl+X", "hang up, which wipes this chat on both sides"),
-    ("Alt+↑ Alt+↓", "walk through messages; then S save, D decline, C cancel a file"),
+    ("↑", "edit your last message"),
+    ("Alt+↑ Alt+↓", "walk; then Del deletes for both, S D C act on files"),
     ("A / D", "accept or decline a call, once you stop typing"),
     ("Ctrl+Q", "leave Whisp"),
 )

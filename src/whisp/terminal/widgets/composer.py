@@ -89,7 +89,10 @@ class Field(Input):
 class Composer(Field):
     """Where messages are written. Enter sends."""
 
-    BINDINGS = [Binding("alt+up", "walk", show=False)]  # noqa: RUF012 - Textual's way
+    BINDINGS = [  # noqa: RUF012 - Textual's way
+        Binding("alt+up", "walk", show=False),
+        Binding("up", "edit_last", show=False),
+    ]
 
     class Sent(Message):
         """A message is to go out."""
@@ -101,12 +104,20 @@ class Composer(Field):
     class Walk(Message):
         """The person wants to walk through the messages."""
 
+    class EditLast(Message):
+        """The person wants the last own message back, to edit it."""
+
     async def action_submit(self) -> None:
         """Send what was written, and empty the field, before the next key is looked at."""
         written = self.value
         if written.strip():
             self.clear()
             self.post_message(self.Sent(written))
+
+    def action_edit_last(self) -> None:
+        """Edit the last own message, unless something is written."""
+        if not self.value:
+            self.post_message(self.EditLast())
 
     def action_walk(self) -> None:
         """Leave the field for the messages above it."""

@@ -46,7 +46,7 @@ def lay_out(entry: Entry, name: str, width: int, glyphs: Glyphs) -> list[Row]:
     """Return the rows of one entry on a screen `width` cells wide. `name` is the peer's, inert."""
     match entry:
         case Message():
-            return _message(entry, width, glyphs)
+            return [*_message(entry, width, glyphs), *_reaction(entry, name, width, glyphs)]
         case FileRow():
             return _file(entry, name, width, glyphs)
         case Notice():
@@ -59,7 +59,7 @@ def _block(width: int) -> int:
 
 def _message(message: Message, width: int, glyphs: Glyphs) -> list[Row]:
     room = _block(width) - (2 if message.is_own else 0)
-    lines = wrap(glyphs.say(inert(message.text)), room)
+    lines = wrap("deleted" if message.is_deleted else glyphs.say(inert(message.text)), room)
     meta = _meta(message, glyphs)
     meta_length = sum(cell_len(text) for text, _ in meta)
     fits = cell_len(lines[-1]) + 2 + meta_length <= room
@@ -83,8 +83,16 @@ def _message(message: Message, width: int, glyphs: Glyphs) -> list[Row]:
     return rows
 
 
+def _reaction(message: Message, name: str, width: int, glyphs: Glyphs) -> list[Row]:
+    if not message.reaction:
+        return []
+    said = glyphs.say(inert_line(f"{message.reaction} {name}", limit=_block(width)))
+    left = width - GUTTER - cell_len(said) if message.is_own else GUTTER
+    return [Row(((" " * max(0, left), "ground"), (said, "faint")))]
+
+
 def _meta(message: Message, glyphs: Glyphs) -> list[Piece]:
-    at = words.at_time(message.at)
+    at = f"{'edited ' if message.is_edited and not message.is_deleted else ''}{words.at_time(message.at)}"
     if not message.is_own:
         return [(at, "faint")]
     match message.mark:

@@ -11,7 +11,7 @@ from textual.message import Message as Posted
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from whisp.terminal.transcript import Entry, FileRow, FileState, Message, Transcript
+from whisp.terminal.transcript import Entry, FileRow, FileState, Message, Transcript, is_changeable
 from whisp.terminal.widgets.say import app_of
 from whisp.terminal.widgets.transcript_layout import Row, lay_out
 
@@ -43,7 +43,8 @@ class TranscriptView(ScrollView, can_focus=True):
         Binding("down,alt+down", "walk(1)", show=False),
         Binding("s,enter", "act('save')", show=False),
         Binding("d", "act('decline')", show=False),
-        Binding("c,delete", "act('cancel')", show=False),
+        Binding("c", "act('cancel')", show=False),
+        Binding("delete", "delete", show=False),
     ]
 
     class Acted(Posted):
@@ -53,6 +54,13 @@ class TranscriptView(ScrollView, can_focus=True):
             super().__init__()
             self.file_id = file_id
             self.action = action
+
+    class Deleted(Posted):
+        """The person wants an own message deleted, on both sides."""
+
+        def __init__(self, place: int) -> None:
+            super().__init__()
+            self.place = place
 
     class Left(Posted):
         """The person walked past the newest message, back to the composer."""
@@ -133,6 +141,15 @@ class TranscriptView(ScrollView, can_focus=True):
         if isinstance(entry, FileRow) and action in _possible(entry):
             self.post_message(self.Acted(entry.file_id, action))
 
+    def action_delete(self) -> None:
+        """Delete the chosen message, if it is an own one; a file is cancelled."""
+        if self._chosen is None:
+            return
+        if is_changeable(self._transcript[self._chosen]):
+            self.post_message(self.Deleted(self._chosen))
+        else:
+            self.action_act("cancel")
+
     def on_click(self, event: events.Click) -> None:
         """Act on the word clicked, or stand on the entry."""
         place = event.get_content_offset(self)
@@ -201,10 +218,10 @@ def _speaker(entry: Entry) -> str:
 
 
 def _face(entry: Entry) -> object:
-    """Return what of an entry can change; texts cannot."""
+    """Return what of an entry can change."""
     match entry:
         case Message(mark=mark):
-            return mark
+            return mark, entry.text, entry.is_edited, entry.is_deleted, entry.reaction
         case FileRow(state=state, moved=moved, note=note):
             return state, moved, note
         case _:
