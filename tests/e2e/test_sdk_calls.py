@@ -16,8 +16,12 @@ from whisp import (
     LocalProtocolError,
     NoAnswerError,
     NotFoundError,
+    Quote,
+    Reacted,
     RingEnd,
     RingOverError,
+    TextDeleted,
+    TextEdited,
     TextReceived,
     TransportError,
 )
@@ -39,6 +43,22 @@ async def test_two_people_talk_and_nothing_is_left() -> None:
         assert (await next_of(two, Ended)) == Ended(EndReason.PEER_HUNG_UP, 0)
         await soon(lambda: server.counts()["calls"] == 0)
         assert odile.conversations == sefa.conversations == ()
+
+
+async def test_texts_are_edited_deleted_and_reacted_to() -> None:
+    async with people("odile", "sefa") as (_, (odile, sefa)):
+        one, two = await connect(odile, sefa)
+        sent = await one.send_text("the led door")
+        heard = await next_of(two, TextReceived)
+        await one.edit_text(sent.id, "the red door")
+        assert (await next_of(two, TextEdited)).text == "the red door"
+        await two.react(Quote(False, heard.id), "\u2764\ufe0f")
+        assert (await next_of(one, Reacted)).to == Quote(True, sent.id)
+        await one.delete_text(sent.id)
+        assert (await next_of(two, TextDeleted)).id == heard.id
+        with pytest.raises(LocalProtocolError):
+            await two.react(Quote(False, heard.id), "+1")
+        await one.hang_up()
 
 
 async def test_someone_rung_more_often_than_there_are_pre_keys_still_answers_at_once() -> None:
