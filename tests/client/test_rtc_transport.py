@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -58,8 +59,7 @@ async def joined() -> AsyncIterator[Ends]:
     finally:
         for end in (ends.near, ends.far):
             end.abort()
-        while rtc._closing:
-            await asyncio.wait(tuple(rtc._closing))
+        await rtc.closed()
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +120,24 @@ async def test_a_reader_that_pauses_makes_the_sender_wait_and_loses_nothing() ->
         await asyncio.wait_for(draining, 20)
         await until(lambda: len(got) == sent, 20)
         assert [int.from_bytes(frame[:4], "big") for frame in got] == list(range(sent))
+
+
+async def test_giving_up_while_the_turn_server_thinks_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rtc, "GATHER_SECONDS", 0.2)
+    before = asyncio.all_tasks()
+    with socket.socket(type=socket.SOCK_DGRAM) as turn:
+        turn.bind(("127.0.0.1", 0))
+        turn.settimeout(10)
+        given = api.TurnCredentials("ok", [f"turn:127.0.0.1:{turn.getsockname()[1]}"], [], "name", "word", 0)
+        ends = Ends()
+        gathering = asyncio.create_task(ends.near.gather(given))
+        await asyncio.to_thread(turn.recv, 1500)
+        gathering.cancel()
+        ends.near.abort()
+        await rtc.closed()
+    await until(lambda: asyncio.all_tasks() == before)
 
 
 async def test_s11_what_is_no_frame_of_ours_is_dropped_and_one_too_large_ends_the_line() -> None:

@@ -202,7 +202,7 @@ async def test_without_turn_the_blind_relay_stays_and_nothing_is_offered() -> No
 
 
 async def test_when_coturn_is_down_the_blind_relay_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("whisp.client.transport.rtc.GATHER_SECONDS", -1.7)
+    monkeypatch.setattr("whisp.client.transport.rtc.GATHER_SECONDS", 0.3)
     with socket.socket(type=socket.SOCK_DGRAM) as udp:
         udp.bind(("127.0.0.1", 0))
         settings = {"turn_urls": (f"turn:127.0.0.1:{udp.getsockname()[1]}",), "turn_secret": SECRET}

@@ -42,6 +42,7 @@ from whisp.client.origin import Origin
 from whisp.client.own_account import OwnAccount
 from whisp.client.people import Contact, Member, SafetyNumber
 from whisp.client.ring import Ring
+from whisp.client.rtc_line import lines_closed
 from whisp.client.server_api import ServerApi
 from whisp.client.server_socket import ServerSocket, SocketClosedError
 from whisp.client.switchboard import Switchboard
@@ -392,6 +393,7 @@ class Client:
         tasks = self._stop_tasks()
         if tasks:
             await asyncio.wait(tasks)
+        await lines_closed()
         self._api.abort()
         self._state.wipe_prekeys()
         self._events.close()

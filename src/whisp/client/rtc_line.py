@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections import deque
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from whisp.client.lines import Lines
     from whisp.client.transport.rtc import RtcTransport
 
-__all__ = ["RtcLine"]
+__all__ = ["RtcLine", "lines_closed"]
 
 ATTEMPT_SECONDS: Final = 15.0
 FIRST_RETRY_SECONDS: Final = 30.0
@@ -340,3 +341,13 @@ class RtcLine:
     def _say_closed(self, attempt: _Attempt, reason: RtcCloseReason) -> None:
         if attempt.is_told:
             self._lines.host.send_soon(RtcClose(attempt.token, reason))
+
+
+async def lines_closed() -> None:
+    """Wait, 8 s at most, until the lines that were closed in this loop have given back what they held.
+
+    A program that ends sooner leaves its TURN allocations to run out by themselves.
+    """
+    rtc = sys.modules.get("whisp.client.transport.rtc")
+    if rtc is not None:  # loading it takes a second, and who never loaded it has no such line
+        await rtc.closed()

@@ -38,7 +38,7 @@ from whisp.core.handshake import verify_fingerprint
 from whisp.wire import api
 from whisp.wire.limits import MAX_RELAY_PAYLOAD_BYTES
 
-__all__ = ["RtcTransport"]
+__all__ = ["RtcTransport", "closed"]
 
 CHANNEL_LABEL: Final = "whisp"
 CHANNEL_ID: Final = 0
@@ -47,7 +47,7 @@ SCTP_PORT: Final = 5000
 SILENCE_SECONDS: Final = 10.0
 """A living peer is heard every six seconds at the latest: its consent checks (RFC 7675)."""
 
-GATHER_SECONDS: Final = 4.0
+GATHER_SECONDS: Final = 4
 """For one TURN server: two round trips, once more if the first packet is lost."""
 
 MAX_TURN_SERVERS: Final = 3
@@ -114,12 +114,12 @@ class _Ice(Connection):
         self,
         component: int,
         addresses: list[str],
-        timeout: int = 5,  # noqa: ASYNC109 - aioice's
+        timeout: int = GATHER_SECONDS,  # noqa: ASYNC109 - aioice's
     ) -> list[Candidate]:
         """Gather; on loopback too when the peer may be on this very machine."""
         if self._with_loopback and self._transport_policy is TransportPolicy.ALL:
             addresses = [*addresses, "127.0.0.1"]
-        return await super().get_component_candidates(component, addresses, timeout)
+        return await super().get_component_candidates(component, addresses, GATHER_SECONDS)
 
 
 class _Path:
@@ -228,6 +228,7 @@ class RtcTransport:
         self._on_open = on_open
         self._on_lost = on_lost
         self._ice: _Ice | None = None
+        self._gathering: asyncio.Future[None] | None = None
         self._dtls: RTCDtlsTransport | None = None
         self._sctp: _Sctp | None = None
         self._channel: RTCDataChannel | None = None
@@ -257,11 +258,10 @@ class RtcTransport:
                 stun_server=stun,
                 **relay,
             )
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(GATHER_SECONDS + 2):
-                    await ice.gather_candidates()
+            self._gathering = asyncio.ensure_future(ice.gather_candidates())
+            await asyncio.shield(self._gathering)
             found = tuple(_candidate(local) for local in ice.local_candidates)
-            if found:
+            if found or self._is_closed:
                 return found
             await ice.close()
         self._ice = None
@@ -439,6 +439,8 @@ class RtcTransport:
         self._is_open = False
         if self._sctp is not None:
             self._sctp.resume()  # nobody waits in it for ever
+        if self._gathering is not None:  # cut short, it would leave a TURN allocation that nobody gives back
+            await asyncio.wait((self._gathering,))
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 if self._sctp is not None:
@@ -453,6 +455,13 @@ class RtcTransport:
         if sctp is None or channel is None or channel.readyState != "open":
             return False
         return bool(channel.bufferedAmount or sctp._outbound_queue or sctp._sent_queue)
+
+
+async def closed() -> None:
+    """Wait until every line that was closed in this loop has given back its sockets and TURN allocations."""
+    loop = asyncio.get_running_loop()
+    while tasks := [task for task in _closing if task.get_loop() is loop]:
+        await asyncio.wait(tasks)
 
 
 def _spawn(work: Coroutine[None, None, None]) -> None:
